@@ -1,0 +1,67 @@
+"""The one dispatcher: which backend runs a neuron through time, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from mxsnn.engine.scan import remat, scan
+from mxsnn.neurons._base import Neuron, Outputs
+from mxsnn.typing import Array, State
+
+Backend = Callable[[Neuron, State, Array], tuple[State, Array]]
+
+BACKENDS: dict[str, Backend] = {"scan": scan, "remat": remat}
+"""Every backend by name: `(neuron, state, xs[T, B, ...]) -> (state, out[T, B, ...])`. `scan` is the truth for the others."""
+
+
+class Choice(NamedTuple):
+    """What runs, and why."""
+
+    backend: str
+    reason: str
+
+
+def choose(neuron: Neuron, xs: Array, backend: str = "auto") -> Choice:
+    """The backend that `unroll` takes for these arguments, with the reason. `xs` may be a `jax.ShapeDtypeStruct`."""
+    if backend == "auto":
+        return Choice("scan", f"nothing faster is known for {type(neuron).__name__} on {jax.default_backend()}")
+    if backend not in BACKENDS:
+        raise ValueError(f"no backend is called {backend!r}; choose one of auto, {', '.join(BACKENDS)}")
+    return Choice(backend, "asked for")
+
+
+def unroll(neuron: Neuron, xs: Array, state: State | None = None, backend: str = "auto") -> tuple[State, Array]:
+    """Runs `neuron` over time: `xs[T, B, ...] -> (state, out[T, B, ...])`, as `jax.lax.scan` does.
+
+    state[t], out[t] = neuron.step(state[t-1], xs[t]), from `state` (default: at rest). The state is at least float32, also under
+    bfloat16 inputs; spikes come in the dtype of `xs`, real-valued outputs in that of the state. Feeding a sequence in chunks, each
+    with the state that the one before returned, equals one pass. Raises ValueError for an unknown backend, for `xs` without a time
+    axis, and for a state or parameters that do not fit the neurons.
+    """
+    if jnp.ndim(xs) < 1:
+        raise ValueError("xs needs a leading time axis, [T, B, ...]; got a scalar")
+    dtype = jnp.promote_types(xs.dtype, jnp.float32)
+    rest = jax.eval_shape(lambda: neuron.init(xs.shape[1:], dtype))
+    if state is None:
+        state = neuron.init(xs.shape[1:], dtype)
+    _same(rest, state, f"the state given does not fit {type(neuron).__name__} with inputs {xs.shape}")
+    x = jax.ShapeDtypeStruct(xs.shape[1:], xs.dtype)
+    after, _ = jax.eval_shape(neuron.step, state, x)
+    _same(state, after, f"a step of {type(neuron).__name__} changes its state; do the parameters broadcast against {x.shape}?")
+    state, out = BACKENDS[choose(neuron, xs, backend).backend](neuron, state, xs)
+    if neuron.outputs is not Outputs.REAL and jnp.issubdtype(xs.dtype, jnp.floating):
+        out = out.astype(xs.dtype)
+    return state, out
+
+
+def _same(expected: State, got: State, problem: str) -> None:
+    """Refuses a state whose structure, shapes or dtypes differ; JAX would broadcast some of them without a word."""
+    if jax.tree.structure(expected) != jax.tree.structure(got):
+        raise ValueError(f"{problem}: expected {jax.tree.structure(expected)}, got {jax.tree.structure(got)}")
+    for a, b in zip(jax.tree.leaves(expected), jax.tree.leaves(got), strict=True):
+        if (a.shape, a.dtype) != (jnp.shape(b), jnp.result_type(b)):
+            raise ValueError(f"{problem}: expected {a.dtype}{list(a.shape)}, got {jnp.result_type(b)}{list(jnp.shape(b))}")

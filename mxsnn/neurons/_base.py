@@ -1,0 +1,100 @@
+"""What a neuron is: two pure functions over a frozen pytree of parameters, and the registry of all that are known."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from typing import Any, ClassVar, Protocol, TypeVar, dataclass_transform
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mxsnn.typing import Array, State
+
+static = jax.tree.static
+"""Marks a field that is no parameter but part of the program: a function that the neuron is given."""
+
+T = TypeVar("T")
+
+
+class Outputs(enum.Enum):
+    """The set from which a neuron's outputs come."""
+
+    BINARY = "0 or 1"
+    TERNARY = "-1, 0 or 1"
+    INTEGER = "an integer"
+    REAL = "a real number"
+
+    def __contains__(self, values) -> bool:
+        values = np.asarray(values)
+        whole = bool((values == np.round(values)).all())
+        low, high = {Outputs.BINARY: (0, 1), Outputs.TERNARY: (-1, 1)}.get(self, (-np.inf, np.inf))
+        return self is Outputs.REAL or (whole and bool(((values >= low) & (values <= high)).all()))
+
+
+class Neuron(Protocol):
+    """Two pure functions over a pytree of parameters, elementwise in `x`: so it runs in a scan, under vmap or inside a kernel.
+
+    The leaves are the parameters: scalars or arrays that broadcast against the neurons (`[N]` per neuron, `[C]` per channel of
+    `[H, W, C]`). Fields marked `static()` are functions that the neuron is given.
+    """
+
+    outputs: ClassVar[Outputs]
+
+    def init(self, shape: tuple[int, ...], dtype: Any = jnp.float32) -> State:
+        """The state at rest: a NamedTuple of arrays of this shape (`[B, ...]`) and dtype."""
+        ...
+
+    def step(self, state: State, x: Array) -> tuple[State, Array]:
+        """One step of `dt` milliseconds: `(state, x[B, ...]) -> (state, out[B, ...])`, with dtypes of the state as they were."""
+        ...
+
+
+NEURONS: dict[str, type] = {}
+"""Every neuron by its class name, in order of definition."""
+
+
+def positive(default: float) -> Any:
+    """A field for a parameter that must stay above zero: refused at construction otherwise, learned by its logarithm."""
+    return dataclasses.field(default=default, metadata={"positive": True})
+
+
+def positive_fields(cls: type) -> tuple[str, ...]:
+    """Names of the fields of a neuron class that were declared `positive`."""
+    return tuple(f.name for f in dataclasses.fields(cls) if f.metadata.get("positive"))
+
+
+def _refuse_what_is_not_positive(self) -> None:
+    for name in positive_fields(type(self)):
+        value = getattr(self, name)
+        # Only plain numbers: under a transformation the leaves are tracers, axis numbers or placeholders.
+        if isinstance(value, int | float | np.ndarray | np.generic) and not isinstance(value, bool) and np.any(value <= 0):
+            raise ValueError(f"{type(self).__name__}.{name} must be positive, got {value}")
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field, positive, static))
+def parameters(cls: type[T]) -> type[T]:
+    """Makes a class a frozen dataclass whose fields are pytree leaves, those marked `static()` excepted."""
+    if "__post_init__" not in cls.__dict__:
+        cls.__post_init__ = _refuse_what_is_not_positive
+    return jax.tree_util.register_dataclass(dataclasses.dataclass(frozen=True)(cls))
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field, positive, static))
+def neuron(cls: type[T]) -> type[T]:
+    """Makes a class with `init` and `step` a neuron: frozen, a pytree of its parameters, registered by name in `NEURONS`.
+
+    `outputs` (an `Outputs`) is BINARY unless the class says otherwise. Raises TypeError for a class without `init` or `step`,
+    ValueError for a name that another class has.
+    """
+    missing = [name for name in ("init", "step") if not callable(getattr(cls, name, None))]
+    if missing:
+        raise TypeError(f"a neuron needs init(shape, dtype) and step(state, x); {cls.__name__} lacks {' and '.join(missing)}")
+    known = NEURONS.get(cls.__name__)
+    if known is not None and (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
+        raise ValueError(f"the name {cls.__name__} is taken by {known.__module__}.{known.__qualname__}; choose another")
+    if not hasattr(cls, "outputs"):
+        cls.outputs = Outputs.BINARY
+    NEURONS[cls.__name__] = cls = parameters(cls)
+    return cls
