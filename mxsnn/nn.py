@@ -35,7 +35,9 @@ class Spiking(Temporal):
         known = [f.name for f in dataclasses.fields(neuron) if not f.metadata.get("static")]
         for name in learn:
             if name not in known:
-                raise ValueError(f"{type(neuron).__name__} has no parameter {name!r} to learn; it has {', '.join(known)}")
+                raise ValueError(
+                    f"{type(neuron).__name__} has no parameter {name!r} to learn; it has {', '.join(known)}"
+                )
         self.fixed = nnx.data(neuron)
         self.backend = backend
         self.learned = nnx.Dict({name: nnx.Param(self._raw(neuron, name)) for name in learn})
@@ -63,9 +65,7 @@ class Recurrent(Spiking):
     the loop over time, so no backend but the scan can run it.
     """
 
-    def __init__(
-        self, neuron: Neuron, features: int, *, learn: Sequence[str] = (), scale: float = 0.1, rngs: nnx.Rngs
-    ):
+    def __init__(self, neuron: Neuron, features: int, *, learn: Sequence[str] = (), scale: float = 0.1, rngs: nnx.Rngs):
         super().__init__(neuron, learn=learn)
         self.kernel = nnx.Param(nnx.initializers.orthogonal(scale)(rngs.params(), (features, features)))
 
@@ -139,7 +139,9 @@ class Stack(Temporal):
         """Like a call, with the output of every layer: for firing rates and figures."""
         states = (None,) * len(self.layers) if state is None else state
         if len(states) != len(self.layers):
-            raise ValueError(f"the state of a Stack has one entry per layer: expected {len(self.layers)}, got {len(states)}")
+            raise ValueError(
+                f"the state of a Stack has one entry per layer: expected {len(self.layers)}, got {len(states)}"
+            )
         after, outs = [], []
         for layer, s in zip(self.layers, states, strict=True):
             if isinstance(layer, Temporal):

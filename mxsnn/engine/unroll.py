@@ -51,7 +51,11 @@ def unroll(neuron: Neuron, xs: Array, state: State | None = None, backend: str =
     _same(rest, state, f"the state given does not fit {type(neuron).__name__} with inputs {xs.shape}")
     x = jax.ShapeDtypeStruct(xs.shape[1:], xs.dtype)
     after, _ = jax.eval_shape(neuron.step, state, x)
-    _same(state, after, f"a step of {type(neuron).__name__} changes its state; do the parameters broadcast against {x.shape}?")
+    _same(
+        state,
+        after,
+        f"a step of {type(neuron).__name__} changes its state; do the parameters broadcast against {x.shape}?",
+    )
     state, out = BACKENDS[choose(neuron, xs, backend).backend](neuron, state, xs)
     if neuron.outputs is not Outputs.REAL and jnp.issubdtype(xs.dtype, jnp.floating):
         out = out.astype(xs.dtype)
@@ -64,4 +68,6 @@ def _same(expected: State, got: State, problem: str) -> None:
         raise ValueError(f"{problem}: expected {jax.tree.structure(expected)}, got {jax.tree.structure(got)}")
     for a, b in zip(jax.tree.leaves(expected), jax.tree.leaves(got), strict=True):
         if (a.shape, a.dtype) != (jnp.shape(b), jnp.result_type(b)):
-            raise ValueError(f"{problem}: expected {a.dtype}{list(a.shape)}, got {jnp.result_type(b)}{list(jnp.shape(b))}")
+            raise ValueError(
+                f"{problem}: expected {a.dtype}{list(a.shape)}, got {jnp.result_type(b)}{list(jnp.shape(b))}"
+            )

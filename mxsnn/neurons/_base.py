@@ -69,7 +69,11 @@ def _refuse_what_is_not_positive(self) -> None:
     for name in positive_fields(type(self)):
         value = getattr(self, name)
         # Only plain numbers: under a transformation the leaves are tracers, axis numbers or placeholders.
-        if isinstance(value, int | float | np.ndarray | np.generic) and not isinstance(value, bool) and np.any(value <= 0):
+        if (
+            isinstance(value, int | float | np.ndarray | np.generic)
+            and not isinstance(value, bool)
+            and np.any(value <= 0)
+        ):
             raise ValueError(f"{type(self).__name__}.{name} must be positive, got {value}")
 
 
@@ -90,7 +94,9 @@ def neuron(cls: type[T]) -> type[T]:
     """
     missing = [name for name in ("init", "step") if not callable(getattr(cls, name, None))]
     if missing:
-        raise TypeError(f"a neuron needs init(shape, dtype) and step(state, x); {cls.__name__} lacks {' and '.join(missing)}")
+        raise TypeError(
+            f"a neuron needs init(shape, dtype) and step(state, x); {cls.__name__} lacks {' and '.join(missing)}"
+        )
     known = NEURONS.get(cls.__name__)
     if known is not None and (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
         raise ValueError(f"the name {cls.__name__} is taken by {known.__module__}.{known.__qualname__}; choose another")

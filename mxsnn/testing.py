@@ -1,0 +1,211 @@
+"""The conformance checks that every neuron passes, for those who write one: `mxsnn.testing.check(MyNeuron())`.
+
+Each check takes a neuron, raises AssertionError with what it found, and works on small arrays `[T, B, N]` of strong, mixed input, so
+that spikes, silence and saturation all occur.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mxsnn.engine import BACKENDS, unroll
+from mxsnn.neurons import Neuron
+from mxsnn.typing import Array
+
+T, B, N = 13, 3, 4  # a prime number of steps: no chunk divides it
+
+TOLERANCE = {"rtol": 1e-4, "atol": 1e-5}
+"""float32 on any device: programs that are compiled differently round differently."""
+
+
+def inputs(seed: int = 0, shape: tuple[int, ...] = (T, B, N)) -> Array:
+    """Input that varies by element and in time, from silent to saturated: `[T, B, N]`."""
+    noise = np.random.default_rng(seed).normal(size=shape)
+    return jnp.asarray(0.4 + 0.8 * noise + np.linspace(-0.5, 1.5, shape[-1]), jnp.float32)
+
+
+def check_state(neuron: Neuron) -> None:
+    """A step leaves structure, shapes and dtypes of the state as they were; the state is float32 under half-precision input."""
+    for dtype in (jnp.float32, jnp.bfloat16, jnp.float16):
+        state = jax.eval_shape(lambda: neuron.init((B, N), jnp.float32))
+        after, _ = jax.eval_shape(neuron.step, state, jax.ShapeDtypeStruct((B, N), dtype))
+        assert jax.tree.structure(state) == jax.tree.structure(after), f"a step turns {state} into {after}"
+        for before, now in zip(jax.tree.leaves(state), jax.tree.leaves(after), strict=True):
+            assert (before.shape, before.dtype) == (now.shape, now.dtype), (
+                f"under {dtype.__name__}: {before} becomes {now}"
+            )
+        for leaf in jax.tree.leaves(state):
+            assert leaf.dtype == jnp.float32, f"init(shape, float32) gives a state in {leaf.dtype}"
+
+
+def check_outputs(neuron: Neuron) -> None:
+    """Outputs come from the declared set, are finite, and have the shape of the input."""
+    for scale in (0.0, 1.0, 30.0):
+        _, out = unroll(neuron, scale * inputs())
+        assert out.shape == (T, B, N), f"out has shape {out.shape} for inputs {(T, B, N)}"
+        assert np.isfinite(out).all(), f"outputs are not finite at {scale} times the usual input"
+        assert np.asarray(out) in neuron.outputs, f"declared {neuron.outputs}, got {np.unique(out)[:8]}"
+
+
+def check_elementwise(neuron: Neuron) -> None:
+    """What one element receives changes nothing in another: no mixing over the batch or the neurons."""
+    xs = inputs()
+    for seed in range(3):
+        other = inputs(seed + 1).at[:, 1, 2].set(xs[:, 1, 2])
+        a, b = (jax.tree.leaves(unroll(neuron, x)) for x in (xs, other))
+        for before, after in zip(a, b, strict=True):
+            one, two = before[..., 1, 2], after[..., 1, 2]
+            np.testing.assert_allclose(one, two, err_msg="an element depends on its neighbours", **TOLERANCE)
+
+
+def check_causal(neuron: Neuron) -> None:
+    """Outputs up to t depend on inputs up to t alone, and nothing is remembered from one run to the next."""
+    xs, cut = inputs(), T // 2
+    other = xs.at[cut:].set(inputs(1)[cut:] + 3)
+
+    def outputs(x):
+        return np.asarray(unroll(neuron, x)[1])
+
+    for mode in (False, True):  # compiled, and step by step in Python, where hidden memory shows
+        with jax.disable_jit(mode):
+            whole, changed, again = outputs(xs), outputs(other), outputs(xs)
+        np.testing.assert_allclose(whole[:cut], changed[:cut], err_msg="the past depends on the future", **TOLERANCE)
+        np.testing.assert_array_equal(whole, again, err_msg="the same input twice gives two results: step is not pure")
+
+
+def check_streaming(neuron: Neuron) -> None:
+    """A sequence fed in chunks, the state handed on, equals one pass."""
+    xs = inputs()
+    state, whole = unroll(neuron, xs)
+    for cut in (1, 5, T - 1):
+        middle, first = unroll(neuron, xs[:cut])
+        end, second = unroll(neuron, xs[cut:], middle)
+        np.testing.assert_allclose(whole, jnp.concatenate([first, second]), err_msg=f"cut at {cut}", **TOLERANCE)
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, **TOLERANCE), state, end)
+
+
+def check_backends(neuron: Neuron) -> None:
+    """Every backend gives the values and gradients (inputs, initial state, parameters) of `scan`."""
+    xs, weights = inputs(), inputs(7)
+    start = jax.tree.map(lambda s: s + 0.1, neuron.init((B, N), jnp.float32))
+
+    def loss(arguments, backend):
+        leaves, x, state = arguments
+        state, out = unroll(_with(neuron, leaves), x, state, backend)
+        return (out * weights).sum() + sum(s.sum() for s in jax.tree.leaves(state))
+
+    arguments = _leaves(neuron), xs, start
+    value, gradients = jax.value_and_grad(loss)(arguments, "scan")
+    for backend in BACKENDS:
+        other, others = jax.value_and_grad(loss)(arguments, backend)
+        np.testing.assert_allclose(value, other, rtol=1e-4, atol=1e-4, err_msg=backend)
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4), gradients, others)
+
+
+def check_gradients(neuron: Neuron) -> None:
+    """Gradients are finite everywhere, and reach the input and each parameter that the result depends on."""
+    xs, weights = inputs(), inputs(7)
+
+    def run(leaves, x):
+        state, out = unroll(_with(neuron, leaves), x)
+        return [out, *jax.tree.leaves(state)]
+
+    def loss(leaves, x):
+        return sum((r * (weights[-1] if r.ndim == 2 else weights)).sum() for r in run(leaves, x))
+
+    for scale in (0.0, 1.0, 30.0):
+        gradients = jax.grad(loss, argnums=(0, 1))(_leaves(neuron), scale * xs)
+        for path, g in jax.tree_util.tree_leaves_with_path(gradients):
+            name = jax.tree_util.keystr(path)
+            assert np.isfinite(g).all(), f"the gradient of {name} is not finite at {scale} times the usual input"
+    leaves = _leaves(neuron)
+    by_leaf, by_input = jax.grad(loss, argnums=(0, 1))(leaves, xs)
+    assert np.abs(by_input).sum() > 0, "no gradient reaches the input"
+    before = run(leaves, xs)
+    for name, leaf in leaves.items():
+        moved = run(leaves | {name: leaf * 1.3 + 0.1}, xs)
+        if any(not np.array_equal(a, b) for a, b in zip(before, moved, strict=True)):
+            assert np.abs(by_leaf[name]).sum() > 0, (
+                f"{name} changes the result, but no gradient reaches it: is it detached?"
+            )
+
+
+def check_one_trace(neuron: Neuron) -> None:
+    """Another value of a parameter, or another neuron made alike, runs the same compiled program."""
+    for f in dataclasses.fields(neuron):
+        number = isinstance(getattr(neuron, f.name), int | float) and f.metadata.get("static")
+        assert not number, f"{f.name} is a number but static: each of its values would be compiled anew"
+    traces = []
+
+    @jax.jit
+    def run(n, x):
+        traces.append(1)
+        return unroll(n, x)
+
+    leaves = _leaves(neuron)
+    for factor in (1.0, 1.1, 1.2):
+        run(_with(neuron, {name: leaf * factor for name, leaf in leaves.items()}), inputs())
+    assert len(traces) == 1, f"{len(traces)} traces for three values of the parameters"
+    if any(f.default is f.default_factory is dataclasses.MISSING for f in dataclasses.fields(neuron)):
+        return  # it cannot be made a second time without its arguments
+    traces.clear()
+    for twin in (type(neuron)(), type(neuron)()):
+        run(_with(twin, leaves), inputs(1))
+    assert len(traces) <= 1, (
+        f"{len(traces)} traces for two neurons made alike: does a function that it is given compare by identity?"
+    )
+
+
+def check_vmap(neuron: Neuron) -> None:
+    """A vmap over parameters equals one run for each."""
+    variants = [_with(neuron, {k: v * f for k, v in _leaves(neuron).items()}) for f in (1.0, 1.25)]
+    if not _leaves(neuron):
+        return
+    together = jax.vmap(lambda n: unroll(n, inputs())[1])(jax.tree.map(lambda *v: jnp.stack(v), *variants))
+    for one, row in zip(variants, together, strict=True):
+        np.testing.assert_allclose(unroll(one, inputs())[1], row, **TOLERANCE)
+
+
+def check_per_neuron(neuron: Neuron) -> None:
+    """Parameters may be arrays `[N]`, one value a neuron; equal values then give what a scalar gives."""
+    arrays = _with(neuron, {k: jnp.broadcast_to(v, (N,)) if v.ndim == 0 else v for k, v in _leaves(neuron).items()})
+    np.testing.assert_allclose(unroll(neuron, inputs())[1], unroll(arrays, inputs())[1], **TOLERANCE)
+
+
+CHECKS: tuple[Callable[[Neuron], None], ...] = (
+    check_state,
+    check_outputs,
+    check_elementwise,
+    check_causal,
+    check_streaming,
+    check_backends,
+    check_gradients,
+    check_one_trace,
+    check_vmap,
+    check_per_neuron,
+)
+"""All checks; each takes a neuron and raises AssertionError."""
+
+
+def check(neuron: Neuron) -> None:
+    """Runs every check on a neuron; raises AssertionError naming the check that failed and what it found."""
+    for one in CHECKS:
+        try:
+            one(neuron)
+        except AssertionError as error:
+            raise AssertionError(f"{type(neuron).__name__} fails {one.__name__}: {error}") from error
+
+
+def _leaves(neuron: Neuron) -> dict[str, Array]:
+    """The parameters by name, as float32 arrays."""
+    named = jax.tree_util.tree_leaves_with_path(neuron)
+    return {jax.tree_util.keystr(path): jnp.asarray(value, jnp.float32) for path, value in named}
+
+
+def _with(neuron: Neuron, leaves: dict[str, Array]) -> Neuron:
+    return jax.tree.unflatten(jax.tree.structure(neuron), list(leaves.values()))
