@@ -208,4 +208,5 @@ def _leaves(neuron: Neuron) -> dict[str, Array]:
 
 
 def _with(neuron: Neuron, leaves: dict[str, Array]) -> Neuron:
-    return jax.tree.unflatten(jax.tree.structure(neuron), list(leaves.values()))
+    """The neuron with these parameters; by name, since JAX hands dictionaries back sorted."""
+    return jax.tree_util.tree_map_with_path(lambda path, _: leaves[jax.tree_util.keystr(path)], neuron)
