@@ -1,0 +1,120 @@
+"""Events and ready frames in `.npy` and `.npz` files.
+
+- A structured array [N] with fields t, x, y, p in any order, or an `.npz` with an array of each; other names that are
+  understood stand in `mxsnn.events.stream.SYNONYMS`.
+- An array [N, 4] with the columns (t, x, y, p); `columns` says another order.
+- Ready frames [T, 2, H, W] or [T, H, W, 2] (in an `.npz` under `frames`), which come back channel-last.
+
+Pickled objects are never read.
+"""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from mxsnn.errors import UserError
+from mxsnn.events.stream import Events, find_fields, from_structured
+
+_LAYOUTS = ("TCHW", "THWC")
+
+
+def read_numpy(
+    path: Path,
+    sensor_size: Sequence[int] | None = None,
+    sort: bool = False,
+    columns: str | None = None,
+    layout: str | None = None,
+) -> Events | np.ndarray:
+    """Read events, or ready frames as an array [T, H, W, 2].
+
+    `columns`: the order of the columns of an array [N, 4], such as "xytp". `layout`: "TCHW" or "THWC", for frames
+    whose shape does not tell (both axes that may hold the polarity have length 2).
+
+    Raises: UserError for pickled objects, damaged files, other shapes and fields, and where the order of the columns
+      or axes is ambiguous.
+    """
+    if layout is not None and layout not in _LAYOUTS:
+        raise UserError(f"layout is {' or '.join(map(repr, _LAYOUTS))}, got {layout!r}")
+    if columns is not None and sorted(columns) != sorted("txyp"):
+        raise UserError(f"columns is an order of the letters t, x, y, p such as 'xytp', got {columns!r}")
+    content = _load(path)
+    if isinstance(content, Mapping):
+        content = _choose(content)
+    if isinstance(content, Mapping):
+        return Events.make(*(content[name] for name in "txyp"), sensor_size=sensor_size, sort=sort)
+    if content.dtype.names:
+        return from_structured(content, sensor_size, sort)
+    if content.ndim == 2 and content.shape[1] == 4:
+        order = columns or _check_columns(content)
+        fields = {name: content[:, order.index(name)] for name in "txyp"}
+        return Events.make(**fields, sensor_size=sensor_size, sort=sort)
+    if content.ndim == 4:
+        return _channel_last(content, layout, sensor_size)
+    raise UserError(
+        f"an array of shape {content.shape} and type {content.dtype} is neither events (structured [N] or columns "
+        "[N, 4]) nor frames ([T, 2, H, W] or [T, H, W, 2])"
+    )
+
+
+def _load(path: Path) -> np.ndarray | dict[str, np.ndarray]:
+    """The array of an `.npy` or the arrays of an `.npz`."""
+    try:
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return loaded
+        with loaded:
+            return {name: loaded[name] for name in loaded.files}
+    except (ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
+        if "pickle" in str(error):
+            raise UserError("it holds pickled objects, which are not read; save plain arrays") from error
+        raise UserError(f"it is damaged or no NumPy file ({' '.join(str(error).split())})") from error
+
+
+def _choose(arrays: dict[str, np.ndarray]) -> np.ndarray | dict[str, np.ndarray]:
+    """What an `.npz` is about: its frames, its only array, or its arrays t, x, y, p."""
+    if "frames" in arrays:
+        if arrays["frames"].ndim != 4:
+            raise UserError(f"'frames' is [T, 2, H, W] or [T, H, W, 2], got shape {arrays['frames'].shape}")
+        return arrays["frames"]
+    if len(arrays) == 1:
+        return next(iter(arrays.values()))
+    return {field: arrays[name] for field, name in find_fields(tuple(arrays)).items()}
+
+
+def _check_columns(array: np.ndarray) -> str:
+    """ "txyp", where the values bear it out."""
+    if len(array):
+        polarity = [bool(np.isin(array[:, k], (-1, 0, 1)).all()) for k in range(4)]
+        ordered = [bool((array[1:, k] >= array[:-1, k]).all()) for k in range(4)]
+        last = array[-1]
+        if not polarity[3] or (not ordered[0] and ordered[2]) or (ordered[2] and last[2] > last[0]):
+            raise UserError(
+                "columns [N, 4] are read as (t, x, y, p), which these values do not bear out; "
+                "say their order with columns='xytp' or another"
+            )
+    return "txyp"
+
+
+def _channel_last(frames: np.ndarray, layout: str | None, sensor_size: Sequence[int] | None) -> np.ndarray:
+    if frames.dtype.kind not in "biuf" or not np.isfinite(frames).all():
+        raise UserError(f"frames are finite numbers; got {frames.dtype}, or NaN or infinity among them")
+    first, last = frames.shape[1] == 2, frames.shape[3] == 2
+    if layout is None:
+        if first and last:
+            raise UserError(
+                f"frames of shape {frames.shape} may be [T, 2, H, W] or [T, H, W, 2]; say which with layout='TCHW' or layout='THWC'"
+            )
+        layout = "TCHW" if first else "THWC"
+    if not (first if layout == "TCHW" else last):
+        raise UserError(f"frames have two polarities, [T, 2, H, W] or [T, H, W, 2]; got shape {frames.shape}")
+    if layout == "TCHW":
+        frames = np.ascontiguousarray(np.moveaxis(frames, 1, -1))
+    size = (frames.shape[2], frames.shape[1])
+    if sensor_size is not None and tuple(sensor_size) != size:
+        raise UserError(f"the frames are {size[0]}x{size[1]} pixels (width x height), not {tuple(sensor_size)}")
+    return frames
