@@ -11,7 +11,7 @@ import jax
 import pytest
 from hypothesis import HealthCheck, settings
 
-# A first call compiles, so a deadline for one example would measure the compiler. CI looks at the same examples every time.
+# A first call compiles, so a deadline for an example would time the compiler. CI looks at the same examples each time.
 settings.register_profile("mxsnn", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", settings.get_profile("mxsnn"), derandomize=True, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "mxsnn")
@@ -26,7 +26,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def test_data() -> Path:
-    """The folder of real recordings: $MXSNN_TEST_DATA, or ../shared/data beside the clone. Skips where there is none."""
+    """Folder of real recordings: $MXSNN_TEST_DATA, or ../shared/data beside the clone; skips where there is none."""
     folder = Path(os.environ.get("MXSNN_TEST_DATA") or Path(__file__).parents[2] / "shared" / "data")
     if not folder.is_dir():
         pytest.skip(f"needs real recordings: no folder {folder} (set MXSNN_TEST_DATA)")
