@@ -1,0 +1,248 @@
+"""The bridge to tonic: streams both ways, and the encoding of an experiment as a tonic `Compose`.
+
+tonic is GPL-3 and brings much with it, so nothing else in `mxsnn.events` imports it.
+"""
+
+from __future__ import annotations
+
+import ast
+import difflib
+import inspect
+import itertools
+import threading
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import tonic.transforms
+
+from mxsnn.errors import UserError
+from mxsnn.events._guard import RULES, Guard, TonicWarning
+from mxsnn.events.stream import Events, check_sensor_size, from_structured, to_structured
+from mxsnn.events.transforms import TRANSFORMS, Crop, Pool
+
+__all__ = ["Encoding", "TonicWarning", "compose", "from_tonic", "to_tonic"]
+
+#: A stream as tonic's structured array [N]: x, y int16, t int64, p bool.
+to_tonic = to_structured
+#: A stream from tonic's structured array and (width, height).
+from_tonic = from_structured
+
+# tonic draws from np.random, of which a process has one: while a recording is encoded with a seed, others wait.
+_NUMPY_RANDOM = threading.Lock()
+
+
+@contextmanager
+def _seeded(seed: int | Sequence[int]) -> Iterator[None]:
+    """np.random with a state made from `seed`; afterwards it is as it was."""
+    with _NUMPY_RANDOM:
+        state = np.random.get_state()  # noqa: NPY002
+        np.random.seed(np.random.SeedSequence(seed).generate_state(8))  # noqa: NPY002
+        try:
+            yield
+        finally:
+            np.random.set_state(state)  # noqa: NPY002
+
+
+class Encoding(tonic.transforms.Compose):
+    """From a recording to frames [T, H, W, C], by transforms in turn.
+
+    Attributes:
+      specs: the text of each transform; equal texts encode equally, in every process.
+      sensor_size: (width, height) of the recordings, in pixels.
+      dt: the time from one frame to the next in ms, or None where it is not fixed.
+      random: whether a transform draws random numbers, so that the result depends on `seed`.
+    """
+
+    def __init__(self, transforms: Sequence[Any], specs: Sequence[str], sensor_size: Sequence[int]) -> None:
+        super().__init__(tuple(transforms))
+        self.specs = tuple(specs)
+        self.sensor_size = check_sensor_size(sensor_size)
+        self.random = any(isinstance(t, Guard) and t.ask(t.rule.random) for t in self.transforms)
+
+    def __repr__(self) -> str:
+        return f"Encoding({list(self.specs)!r}, sensor_size={self.sensor_size})"
+
+    @property
+    def dt(self) -> float | None:
+        dt = None
+        for transform in self.transforms:
+            if not isinstance(transform, Guard):
+                dt = getattr(transform, "dt", None)
+            elif transform.rule.makes == "frames":
+                dt = transform.ask(transform.rule.dt)
+            elif transform.transform is tonic.transforms.ToBinaRep and dt is not None:
+                dt *= transform.arguments.get("n_bits", 8)  # so many frames become one
+        return dt
+
+    def output_shape(self) -> tuple[int | None, int, int, int]:
+        """[T, H, W, C] of what a stream becomes; T is None where it depends on the recording.
+
+        Raises: UserError where the encoding takes no streams, or a transform does not fit the one before.
+        """
+        makers = [t for t in self.transforms if isinstance(t, Guard) and t.rule.makes == "frames"]
+        varies = any(t.ask(t.rule.frames)[0] is None for t in makers)
+        item: Any = Events.empty(self.sensor_size)
+        with _seeded(0):
+            for transform in self.transforms:
+                if _kind(transform) == "events":  # tried on two events, which finds arguments that tonic cannot use
+                    item = Events.empty(transform(_corners(item.sensor_size)).sensor_size)
+                elif not (varies and _kind(transform) == "more frames"):  # these may demand a number of frames
+                    item = transform(item)
+        if isinstance(item, Events):
+            raise UserError(f"{self} makes no frames of a stream; end it with TimeFrames(bins, start, stop)")
+        return (None if varies else item.shape[0], *item.shape[1:])
+
+    def __call__(self, events: Events | np.ndarray, seed: int | Sequence[int] = 0) -> np.ndarray:
+        """Encode a stream (`Events`, or tonic's structured array), or ready frames [T, H, W, C].
+
+        The result depends on the recording and `seed` alone: give every recording and epoch its own where `random` is True,
+        as one number or several. The state of np.random is left as it was.
+
+        Raises: UserError for a recording of another sensor, and where a transform cannot take it.
+        """
+        if isinstance(events, np.ndarray) and events.dtype.names:
+            events = from_tonic(events, self.sensor_size)
+        self._check(events)
+        if not self.random:
+            return self._run(events)
+        with _seeded(seed):
+            return self._run(events)
+
+    def _run(self, item: Any) -> np.ndarray:
+        for transform in self.transforms:  # unlike tonic's, on through an empty stream: its frames are zeros, not nothing
+            item = transform(item)
+        return item
+
+    def _check(self, events: Events | np.ndarray) -> None:
+        kinds = [_kind(transform) for transform in self.transforms]
+        if isinstance(events, Events):
+            size = events.sensor_size
+            if "frames" not in kinds:
+                raise UserError(f"{self} makes no frames of a stream; end it with TimeFrames(bins, start, stop)")
+        elif isinstance(events, np.ndarray) and events.ndim == 4:
+            size = (events.shape[2], events.shape[1])
+            if set(kinds) - {"more frames"}:
+                raise UserError(f"{self} is for streams, but the recording is ready frames of shape {events.shape}")
+        else:
+            shape = getattr(events, "shape", None)
+            raise UserError(f"an encoding takes Events or frames [T, H, W, C], got {type(events).__name__} of shape {shape}")
+        if size != self.sensor_size:
+            raise UserError(f"the encoding is for a sensor of {self.sensor_size} pixels, the recording is of {size}")
+
+
+def compose(specs: Sequence[str], sensor_size: Sequence[int]) -> Encoding:
+    """The encoding that `specs` say: calls of mxsnn's and tonic's transforms as text, one after the other.
+
+    For example ("Denoise(filter_time=10000)", "TimeFrames(bins=16, start=0, stop=340000, clip=4)"). Names are looked up in
+    `mxsnn.events.transforms`, then in `tonic.transforms`; arguments are literals. `sensor_size=(width, height)` in pixels is
+    filled in, also behind a crop. Known faults of tonic are repaired, refused or warned about (`mxsnn.events._guard`).
+
+    First transforms of events, then one that makes frames, then transforms of frames. An encoding without those of events, such
+    as the empty one, is for recordings that are ready frames.
+
+    Raises: UserError for unknown names and arguments (with a suggestion), transforms that are refused or do not fit together.
+    """
+    if isinstance(specs, str):
+        raise UserError(f"an encoding is a list of transforms, got the text {specs!r}; write [{specs!r}]")
+    transforms = [_transform(spec) for spec in specs]
+    encoding = Encoding(transforms, [str(t) if isinstance(t, Guard) else _text(t) for t in transforms], sensor_size)
+    _check_order(encoding)
+    for transform in transforms:
+        if isinstance(transform, Guard) and (message := transform.ask(transform.rule.warn)):
+            warnings.warn(f"{transform}: {message}", TonicWarning, stacklevel=2)
+    if any(_kind(transform) == "frames" for transform in transforms):
+        encoding.output_shape()  # raises where they do not fit together
+    return encoding
+
+
+def _transform(spec: str) -> Any:
+    """One transform from its text."""
+    name, args, kwargs = _parse(spec)
+    if name not in TRANSFORMS and name not in RULES:
+        if hasattr(tonic.transforms, name):
+            raise UserError(f"{spec}: tonic has {name}, but mxsnn has no rule against its faults yet")
+        raise UserError(f"{spec}: unknown transform {name!r}{_suggest(name, [*TRANSFORMS, *RULES])}")
+    cls = TRANSFORMS[name] if name in TRANSFORMS else getattr(tonic.transforms, name)
+    signature = inspect.signature(cls)
+    takes_size = "sensor_size" in signature.parameters
+    known = [parameter for parameter in signature.parameters if parameter != "sensor_size"]
+    for key in kwargs:
+        if key == "sensor_size" and takes_size:
+            raise UserError(f"{spec}: leave sensor_size out, it is filled in")
+        if key not in known:
+            raise UserError(f"{spec}: {name} has no argument {key!r}{_suggest(key, known)}; it takes {', '.join(known) or 'none'}")
+    if len(args) > len(known):
+        raise UserError(f"{spec}: {name} takes {len(known)} arguments, got {len(args)}; it takes {', '.join(known)}")
+    arguments = dict(zip(known, args, strict=False))
+    twice = [key for key in kwargs if key in arguments]
+    arguments |= kwargs
+    missing = [key for key in known if key not in arguments and signature.parameters[key].default is inspect.Parameter.empty]
+    if twice or missing:
+        raise UserError(f"{spec}: {'given twice' if twice else 'missing'}: {', '.join(twice or missing)}")
+    if name in TRANSFORMS:
+        try:
+            return cls(**arguments)
+        except UserError as error:
+            raise UserError(f"{spec}: {error}") from error
+    return Guard(cls, arguments, takes_size)
+
+
+def _parse(spec: str) -> tuple[str, list[Any], dict[str, Any]]:
+    """Name and literal arguments of a call."""
+    try:
+        call = ast.parse(spec.strip(), mode="eval").body
+        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
+            raise ValueError
+        if any(keyword.arg is None for keyword in call.keywords):
+            raise ValueError
+        return (
+            call.func.id,
+            [_literal(argument) for argument in call.args],
+            {str(keyword.arg): _literal(keyword.value) for keyword in call.keywords},
+        )
+    except (SyntaxError, ValueError, TypeError, AttributeError, MemoryError, RecursionError):
+        raise UserError(
+            f"{spec!r} is no transform; write a call with literal arguments such as TimeFrames(bins=16, start=0, stop=340000)"
+        ) from None
+
+
+def _literal(node: ast.expr) -> Any:
+    value = ast.literal_eval(node)
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _text(transform: Any) -> str:
+    """A transform of mxsnn as the text that makes it."""
+    given = {name: value for name, value in vars(transform).items() if value is not None}
+    return f"{type(transform).__name__}({', '.join(f'{name}={value!r}' for name, value in given.items())})"
+
+
+def _kind(transform: Any) -> str:
+    """What a transform makes: "events" or "frames" of events, or "more frames" of frames."""
+    if isinstance(transform, Guard):
+        return transform.rule.makes
+    return "events" if isinstance(transform, (Crop, Pool)) else "frames"
+
+
+def _corners(size: tuple[int, int]) -> Events:
+    """Two events, in opposite corners."""
+    return Events.make([0, 1000], [0, size[0] - 1], [0, size[1] - 1], [0, 1], size)
+
+
+def _check_order(encoding: Encoding) -> None:
+    """First events from events, then frames from events, then frames from frames."""
+    stage = {"events": 0, "frames": 1, "more frames": 2}
+    kinds = [stage[_kind(transform)] for transform in encoding.transforms]
+    for k, (before, kind) in enumerate(itertools.pairwise(kinds)):
+        if kind < before or (kind == before == 1):
+            raise UserError(f"{encoding.specs[k + 1]} takes events, but {encoding.specs[k]} before it makes frames")
+    if 0 in kinds and 1 not in kinds:
+        raise UserError(f"{encoding!r} makes no frames; add one that does, such as TimeFrames(bins, start, stop)")
+
+
+def _suggest(word: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(word, known, 1, 0.5) or [name for name in known if name.lower() == word.lower()]
+    return f" (did you mean {close[0]}?)" if close else ""
