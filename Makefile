@@ -39,7 +39,7 @@ peers: setup
 lint: setup
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
-	$(VENV)/bin/pyrefly check
+	$(VENV)/bin/pyrefly check --python-interpreter-path $(PY)
 
 format: setup
 	$(VENV)/bin/ruff check --fix

@@ -18,6 +18,7 @@ PACKAGE = ROOT / "mxsnn"
 BELOW: dict[str, set[str]] = {
     "errors": set(),
     "typing": {"errors"},
+    "spec": {"errors"},
     "surrogate": {"typing"},
     "reset": {"typing"},
     "discrete": {"typing"},
@@ -28,7 +29,7 @@ BELOW: dict[str, set[str]] = {
     "losses": {"typing"},
     "metrics": {"typing"},
     "energy": {"typing"},
-    "models": {"nn"},
+    "models": {"nn", "spec"},
     "interop": {"models"},
     "events": {"typing"},
     "sensors": {"events"},
