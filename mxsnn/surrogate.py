@@ -48,7 +48,7 @@ class Surrogate:
     fires: Callable[[Any, Any], Any] = operator.gt
 
     def __call__(self, u: Array) -> Array:
-        return _step(self, u)
+        return _step(self, jnp.asarray(u))
 
     def __repr__(self) -> str:
         call = f"{self.slope.__name__}({', '.join(f'{k}={v}' for k, v in self.parameters)})"
