@@ -6,6 +6,8 @@ import jax.numpy as jnp
 
 from mxsnn.typing import Array, ArrayLike
 
+__all__ = ["charge", "current", "euler", "exponential"]
+
 
 def exponential(tau: ArrayLike, dt: ArrayLike) -> Array:
     """exp(-dt/tau): exact for the leak; tau and dt in ms, tau = inf does not leak."""

@@ -1,0 +1,308 @@
+"""Classifies event recordings with a spiking network: `python -m experiments.classify PRESET [--key value ...] --out DIR`.
+
+    python -m experiments.classify smoke --out runs/smoke
+    python -m experiments.classify nmnist --data.root FOLDER --folds 5 --out runs/nmnist
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import os
+import resource
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from flax import nnx
+
+from experiments import config as configuration
+from experiments.config import PRESETS, Config, Data
+from mxsnn import discrete, neurons, reset, surrogate
+from mxsnn.data import datasets
+from mxsnn.data.encoded import Encoded
+from mxsnn.data.pipeline import Batch, Resident, Source
+from mxsnn.data.splits import Split, folds, official, with_validation
+from mxsnn.errors import UserError
+from mxsnn.events.augment import shift
+from mxsnn.events.tonic import Encoding, compose
+from mxsnn.losses import cross_entropy
+from mxsnn.metrics import confusion, majority, wilson
+from mxsnn.models.spiking_cnn import SpikingCNN
+from mxsnn.report import figures
+from mxsnn.spec import build
+from mxsnn.training import Compiled, Problem, Run, TrainState, environment, evaluate, fit
+from mxsnn.training.checkpoint import digest
+from mxsnn.training.logging import Metrics
+
+log = logging.getLogger("experiments")
+
+SILENT, SATURATED = 1e-3, 0.5
+"""Spikes per neuron and step beyond which a layer is warned about."""
+
+
+def main(argv: Sequence[str]) -> None:
+    """Runs what the command line asks for. Raises UserError for what the user can mend."""
+    settings = configuration.parse(argv, PRESETS, "experiments.classify")
+    configuration.prepare(settings)
+    recordings, encoded = _data(settings)
+    identity = settings.identity() | {"recordings": recordings.fingerprint()}
+    with Run(settings.out, identity) as run:
+        if run.result is not None:
+            print(f"{run.folder} holds a finished run")
+        elif settings.folds:
+            run.started()
+            run.finish(_cross_validate(settings, identity, recordings, encoded))
+        else:
+            split = official(recordings.labels, recordings.test, settings.data.validation, settings.seed, recordings.groups)
+            problem = _problem(settings, encoded, _source(settings, encoded), split, len(recordings.classes))
+            run.finish(_train(settings, run, recordings, problem, "train"))
+        assert run.result is not None
+        _say(run.folder, run.result)
+
+
+def _data(settings: Config) -> tuple[datasets.Recordings, Encoded]:
+    """The recordings and how they become frames."""
+    data = settings.data
+    recordings = DATASETS[data.dataset](data)
+    encoding = compose(data.encoding, recordings.sensor_size) if data.encoding else None
+    augmented = compose((*data.augment, *data.encoding), recordings.sensor_size) if data.augment else None
+    if encoding is not None and encoding.random:
+        raise UserError(f"the encoding draws random numbers, {encoding}; random transforms belong under --data.augment")
+    return recordings, Encoded(recordings, encoding, augmented, settings.seed)
+
+
+def _root(data: Data) -> Path:
+    if data.root is None:
+        raise UserError(f"{data.dataset} needs the folder of the recordings: --data.root FOLDER")
+    return data.root
+
+
+DATASETS: dict[str, Callable[[Data], datasets.Recordings]] = {
+    "smoke": lambda data: datasets.smoke(),
+    "nmnist": lambda data: datasets.nmnist(_root(data), download=data.download),
+    "folders": lambda data: datasets.class_folders(_root(data)),
+}
+
+
+def _source(settings: Config, encoded: Encoded) -> Source:
+    """The encoded set on the device where it fits, else streamed; every recording is read once here, so that damage shows early."""
+    sample = encoded.frames(np.arange(1), None)
+    size, room = sample.nbytes * len(encoded.labels), _room()
+    fits = encoded.augmented is None and size <= room
+    if settings.resident and encoded.augmented is not None:
+        raise UserError("--data.augment draws anew in each epoch, so the set cannot be resident; leave out --resident")
+    if settings.resident or (settings.resident is None and fits):
+        return Resident(encoded)
+    encoded.recordings.validate()
+    log.warning("streaming: %.2f GB encoded, room for %.2f GB, %s", size / 1e9, room / 1e9, "augmented" if encoded.augmented else "plain")
+    return encoded
+
+
+def _room() -> int:
+    """Bytes that the encoded set may take: a quarter of the device's memory, or of the machine's."""
+    stats = jax.devices()[0].memory_stats() or {}
+    return stats.get("bytes_limit", os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")) // 4
+
+
+def _dt(settings: Config, encoding: Encoding | None) -> float:
+    """The length of a step in ms."""
+    found = settings.data.dt or (encoding.dt if encoding is not None else None)
+    if found is None:
+        raise UserError("the encoding does not say how long a frame lasts; give --data.dt in ms")
+    return found
+
+
+def _neuron(settings: Config, dt: float):
+    """The neuron that the configuration describes, at this step length (ms)."""
+    vocabulary = {name: getattr(module, name) for module in (surrogate, reset) for name in module.__all__}
+    vocabulary |= {name: getattr(discrete, name) for name in discrete.__all__}
+    neuron = build(settings.model.neuron, neurons.NEURONS | vocabulary)
+    if type(neuron) not in neurons.NEURONS.values():
+        raise UserError(f"{settings.model.neuron!r} is no neuron; write it like LIF(tau=30)")
+    return dataclasses.replace(neuron, dt=dt) if hasattr(neuron, "dt") else neuron
+
+
+def _problem(settings: Config, encoded: Encoded, source: Source, split: Split, classes: int) -> Problem:
+    """Model, loss and optimiser for one split."""
+    shape = np.shape(source.frames(np.arange(1), None))[2:]
+    dtype = jnp.bfloat16 if settings.precision == "bf16" else jnp.float32
+    try:
+        model = SpikingCNN(
+            shape,
+            classes,
+            settings.model.channels,
+            _neuron(settings, _dt(settings, encoded.encoding)),
+            learn=settings.model.learn,
+            dtype=dtype,
+            rngs=nnx.Rngs(settings.seed),
+        )
+    except ValueError as error:
+        raise UserError(str(error)) from None
+
+    def objective(model, batch: Batch, key):
+        frames, label, weight = batch["frames"], batch["label"], batch["weight"]
+        if key is not None and settings.data.shift:
+            keys = jax.vmap(lambda index: jax.random.fold_in(key, index))(batch["index"])
+            frames = jax.vmap(lambda f, k: shift(f, k, settings.data.shift))(frames, keys)
+        _, logits, spikes = model.trace(jnp.swapaxes(frames, 0, 1))
+        losses = cross_entropy(logits, label, settings.train.smoothing if key is not None else 0.0) * weight
+        sums = {"loss": losses.sum(), "accuracy": ((logits.argmax(-1) == label) * weight).sum(), "weight": weight.sum()}
+        rates = jnp.stack([s.astype(jnp.float32).mean((0, *range(2, s.ndim))) for s in spikes], -1)
+        return losses.sum() / weight.sum(), (sums, {"logits": logits, "rates": rates})
+
+    steps = settings.train.epochs * (len(split.train) // settings.train.batch)
+    schedule = optax.warmup_cosine_decay_schedule(0.0, settings.train.lr, round(settings.train.warmup * steps), max(steps, 1))
+    optimizer = optax.adamw(schedule, weight_decay=settings.train.weight_decay, mask=lambda p: jax.tree.map(lambda a: a.ndim > 1, p))
+    if len(split.train) < settings.train.batch:
+        raise UserError(f"a batch of {settings.train.batch} is more than the {len(split.train)} training samples; lower --train.batch")
+    return Problem(
+        model, objective, optimizer, source, split, settings.train.batch, settings.train.epochs, settings.seed, settings.workers
+    )
+
+
+
+def _train(settings: Config, run: Run, recordings: datasets.Recordings, problem: Problem, title: str) -> dict[str, Any]:
+    """Trains on one split and measures the model that the validation part selected on the test part."""
+    run.started()
+    metrics = Metrics(run.folder, settings.wandb, settings.identity())
+    try:
+        state, compiled = fit(problem, run, metrics, title)
+    finally:
+        metrics.close()
+    means, outputs = evaluate(compiled, problem, state.best.params, state.best.stats, problem.split.test)
+    result = _result(problem, state, compiled, recordings, metrics.rows(), means, outputs)
+    figures.learning_curves(metrics.rows(), run.folder / "curves.png")
+    figures.confusion_matrix(np.array(result["confusion"]), recordings.classes, run.folder / "confusion.png")
+    index = int(problem.split.test[0])
+    _, spikes = _example(problem, state, index)
+    figures.example(recordings[index], recordings.classes[recordings.labels[index]], spikes, run.folder / "example.png")
+    return result
+
+
+def _example(problem: Problem, state: TrainState, index: int) -> tuple[np.ndarray, list[np.ndarray]]:
+    """One sample's frames `[T, H, W, C]` and the spikes `[T, ...]` of each layer."""
+    frames = np.asarray(problem.source.frames(np.array([index]), None))
+    model = nnx.merge(nnx.graphdef(problem.model), state.best.params, state.best.stats)
+    model.eval()
+    _, _, spikes = model.trace(jnp.swapaxes(jnp.asarray(frames), 0, 1))
+    return frames[0], [np.asarray(s, np.float32)[:, 0] for s in spikes]
+
+
+def _result(
+    problem: Problem,
+    state: TrainState,
+    compiled: Compiled,
+    recordings: datasets.Recordings,
+    rows: list[dict[str, Any]],
+    means: dict[str, float],
+    outputs: dict[str, np.ndarray],
+) -> dict[str, Any]:
+    """What one training found."""
+    train, test = problem.split.train, problem.split.test
+    labels, classes = recordings.labels, len(recordings.classes)
+    predicted = outputs["logits"].argmax(-1)
+    table = confusion(labels[test], predicted, classes)
+    rates = {f"layer {i + 1}": float(r) for i, r in enumerate(outputs["rates"].mean(0))}
+    quiet = [f"{name} is silent: {rate:.2g} spikes per neuron and step" for name, rate in rates.items() if rate < SILENT]
+    loud = [f"{name} is saturated: {rate:.2g} spikes per neuron and step" for name, rate in rates.items() if rate > SATURATED]
+    for warning in quiet + loud:
+        log.warning(warning)
+    here = environment()
+    return {
+        "test_accuracy": means["accuracy"],
+        "test_accuracy_test_selected": max(row["test_accuracy"] for row in rows),
+        "test_n": len(test),
+        "test_correct": int(np.trace(table)),
+        "test_interval": wilson(int(np.trace(table)), len(test)),
+        "chance": 1 / classes,
+        "majority": majority(labels[train], labels[test]),
+        "test_loss": means["loss"],
+        "validation_accuracy": float(state.best.score),
+        "validation_n": len(problem.split.validation),
+        "train_n": len(train),
+        "epoch": int(state.best.epoch),
+        "epochs": problem.epochs,
+        "classes": recordings.classes,
+        "confusion": table.tolist(),
+        "params_digest": digest((state.params, state.stats)),
+        "parameters": int(sum(p.size for p in jax.tree.leaves(state.params))),
+        "firing_rates": rates,
+        "warnings": quiet + loud,
+        "seconds_per_epoch": float(np.median([row["seconds"] for row in rows])),
+        "compile_seconds": compiled.seconds,
+        "peak_memory_bytes": _peak_memory(),
+        "device": here["devices"][0],
+        "versions": here["versions"],
+    }
+
+
+def _peak_memory() -> int:
+    """The most that the device held, or on a CPU the process."""
+    stats = jax.devices()[0].memory_stats() or {}
+    unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss
+    return stats.get("peak_bytes_in_use", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)
+
+
+def _cross_validate(settings: Config, identity: dict[str, Any], recordings: datasets.Recordings, encoded: Encoded) -> dict[str, Any]:
+    """Every recording is tested once, by a model that was neither trained nor selected on it; each fold is a run of its own."""
+    labels, groups = recordings.labels, recordings.groups
+    parts = folds(labels, settings.folds, settings.seed, groups)
+    source = _source(settings, encoded)
+    results = []
+    for k, part in enumerate(parts):
+        with Run(settings.out / f"fold-{k}", identity | {"fold": k}) as run:
+            if run.result is None:
+                split = with_validation(labels, part, settings.data.validation, settings.seed, groups)
+                problem = _problem(settings, encoded, source, split, len(recordings.classes))
+                run.finish(_train(settings, run, recordings, problem, f"fold {k + 1}/{len(parts)}"))
+            assert run.result is not None
+            results.append(run.result)
+    return _pooled(results, recordings, settings.out)
+
+
+def _pooled(results: list[dict[str, Any]], recordings: datasets.Recordings, folder: Path) -> dict[str, Any]:
+    """The folds' test parts together."""
+    table = np.sum([r["confusion"] for r in results], axis=0)
+    n, correct = int(table.sum()), int(np.trace(table))
+    figures.confusion_matrix(table, recordings.classes, folder / "confusion.png")
+
+    def weighted(key: str) -> float:
+        return float(np.average([r[key] for r in results], weights=[r["test_n"] for r in results]))
+
+    shared = ("chance", "classes", "parameters", "device", "versions")
+    return {
+        "test_accuracy": correct / n,
+        "test_accuracy_test_selected": weighted("test_accuracy_test_selected"),
+        "test_n": n,
+        "test_correct": correct,
+        "test_interval": wilson(correct, n),
+        "majority": weighted("majority"),
+        "confusion": table.tolist(),
+        "folds": [r["test_accuracy"] for r in results],
+        "params_digest": digest([np.frombuffer(bytes.fromhex(r["params_digest"]), np.uint8) for r in results]),
+        "firing_rates": {layer: float(np.mean([r["firing_rates"][layer] for r in results])) for layer in results[0]["firing_rates"]},
+        "warnings": sorted({w for r in results for w in r["warnings"]}),
+        "seconds_per_epoch": weighted("seconds_per_epoch"),
+        "compile_seconds": sum(r["compile_seconds"] for r in results),
+        "peak_memory_bytes": max(r["peak_memory_bytes"] for r in results),
+    } | {key: results[0][key] for key in shared}
+
+
+def _say(folder: Path, result: dict[str, Any]) -> None:
+    """The result in a few lines."""
+    low, high = result["test_interval"]
+    print(f"test accuracy   {result['test_accuracy']:.1%}  (95 % interval {low:.1%} to {high:.1%}, n = {result['test_n']})")
+    print(f"                {result['test_accuracy_test_selected']:.1%} where the test itself picks the epoch; not a result")
+    print(f"beside it       chance {result['chance']:.1%}, most frequent class {result['majority']:.1%}")
+    print(f"training        {result['seconds_per_epoch']:.2f} s per epoch, {result['parameters']} parameters, {result['device']}")
+    print(f"all of it       {folder}/")
+
+
+if __name__ == "__main__":
+    configuration.run(main)

@@ -1,0 +1,193 @@
+"""What an experiment is: its options with units, its presets, and the command line that combines them."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import io
+import logging
+import os
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import jax
+import tyro
+
+from mxsnn.errors import UserError
+from mxsnn.spec import suggestion
+
+C = TypeVar("C")
+
+
+@dataclass(frozen=True)
+class Data:
+    """Which recordings, and how they become frames."""
+
+    dataset: Literal["smoke", "nmnist", "folders"] = "smoke"
+    """smoke: generated; nmnist: N-MNIST; folders: recordings or frames in class folders"""
+    root: Path | None = None
+    """folder of the recordings; none for smoke"""
+    download: bool = False
+    """nmnist: fetch what is missing into the root, through tonic"""
+    encoding: tuple[str, ...] = ()
+    """transforms of mxsnn and tonic in order, e.g. "Denoise(filter_time=10000)" "TimeFrames(bins=16, start=0, stop=340000)"; times in us"""
+    augment: tuple[str, ...] = ()
+    """random transforms of events that come before the encoding, in training only"""
+    shift: int = 0
+    """training samples are moved by up to so many pixels"""
+    validation: float = 0.1
+    """part of the training samples that selects the model"""
+    dt: float | None = None
+    """length of a time bin in ms, where the encoding does not say"""
+
+
+@dataclass(frozen=True)
+class Model:
+    """The network: blocks of convolution, neurons and pooling."""
+
+    channels: tuple[int, ...] = (16, 32, 64)
+    """channels of each block"""
+    neuron: str = "LIF(tau=30, reset=to_value(0))"
+    """any registered neuron with its parameters; time constants in ms"""
+    learn: tuple[str, ...] = ()
+    """parameters of the neurons that are trained, e.g. tau threshold"""
+
+
+@dataclass(frozen=True)
+class Train:
+    """How the network learns."""
+
+    epochs: int = 30
+    """passes over the training samples"""
+    batch: int = 32
+    """samples per step"""
+    lr: float = 2e-3
+    """highest learning rate (AdamW, cosine)"""
+    warmup: float = 0.1
+    """part of the training over which the learning rate rises"""
+    weight_decay: float = 1e-4
+    """of kernels"""
+    smoothing: float = 0.0
+    """label smoothing"""
+
+
+@dataclass(frozen=True)
+class Config:
+    """Classifies event recordings with a spiking network."""
+
+    out: Path
+    """folder of the run; the same command again resumes it"""
+    data: Data = Data()
+    model: Model = Model()
+    train: Train = Train()
+    seed: int = 0
+    """of the split, the initial weights, the order and the augmentation"""
+    folds: int = 0
+    """cross-validation over all recordings in so many parts; 0: the official test part"""
+    precision: Literal["f32", "bf16"] = "f32"
+    """of convolutions; membranes, losses and parameters are always f32"""
+    deterministic: bool = False
+    """on a GPU: the same bits at every run, slower"""
+    workers: int = 0
+    """processes that encode ahead of the training, where the set is streamed"""
+    resident: bool | None = None
+    """keep the encoded set on the device; None: if it fits"""
+    wandb: Literal["off", "offline", "online"] = "off"
+    """also log to Weights & Biases; offline needs no account"""
+    profile: bool = False
+    """trace a few steps into the run's profile folder"""
+    debug_nans: bool = False
+    """stop where the first NaN arises"""
+
+    def identity(self) -> dict[str, Any]:
+        """What decides about the result, ready for JSON: all but where and how it runs."""
+        how = ("out", "workers", "resident", "wandb", "profile", "debug_nans")
+        tree = {k: v for k, v in dataclasses.asdict(self).items() if k not in how}
+        tree["data"].pop("root")  # the recordings count, not where they lie
+        tree["data"].pop("download")
+        return tree
+
+
+SMOKE = Config(
+    out=Path("runs/smoke"),
+    data=Data(encoding=("TimeFrames(bins=10, start=0, stop=100000, clip=4)",), shift=2, validation=0.2),
+    model=Model(channels=(16, 32)),
+    train=Train(epochs=20),
+)
+
+NMNIST = Config(
+    out=Path("runs/nmnist"),
+    data=Data(dataset="nmnist", encoding=("TimeFrames(bins=16, start=0, stop=340000, clip=4)",), shift=3),
+    model=Model(channels=(16, 32, 64)),
+    train=Train(epochs=30),
+)
+
+PRESETS: dict[str, tuple[str, Config]] = {
+    "smoke": ("generated movements, three pairs that only the order of events tells apart; a minute on two cores", SMOKE),
+    "nmnist": ("N-MNIST digits from --data.root", NMNIST),
+}
+
+
+def parse(argv: Sequence[str], presets: Mapping[str, tuple[str, C]], program: str) -> C:
+    """The configuration that `PRESET [--key value ...]` asks for.
+
+    Raises UserError, on one line, with a suggestion for a mistyped preset or key. `--help` prints and exits.
+    """
+    if not argv or argv[0] in ("-h", "--help"):
+        print(f"usage: python -m {program} PRESET [--key value ...] --out DIR\n\npresets:")
+        print("\n".join(f"  {name:8}  {about}" for name, (about, _) in presets.items()))
+        print(f"\npython -m {program} PRESET --help lists the keys")
+        raise SystemExit(0)
+    if argv[0] not in presets:
+        raise UserError(f"{argv[0]!r} is no preset{suggestion(argv[0], presets)}")
+    about, default = presets[argv[0]]
+    keys = {f"--{key}": None for key in _keys(default)} | {"--help": None}
+    for argument in argv[1:]:
+        key = argument.split("=")[0].replace("_", "-")
+        if key.startswith("--") and key not in keys and key.replace("--no-", "--", 1) not in keys:
+            raise UserError(f"{argument.split('=')[0]} is no option{suggestion(key, list(keys))}")
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            return tyro.cli(type(default), default=default, args=list(argv[1:]), prog=f"python -m {program} {argv[0]}", description=about)
+    except SystemExit as end:
+        if end.code in (0, None):
+            raise
+        # tyro frames its message and adds help; the first sentences inside the frame are the message.
+        lines = [re.sub(r"[│╭╮╰╯─]+", "", line).strip() for line in said.getvalue().splitlines()]
+        message = " ".join(line for line in lines[1:3] if line) or said.getvalue().strip()
+        raise UserError(message) from None
+
+
+def _keys(config: Any, prefix: str = "") -> Iterator[str]:
+    """The keys of the command line, as tyro names them."""
+    for f in dataclasses.fields(config):
+        value, name = getattr(config, f.name), f.name.replace("_", "-")
+        if dataclasses.is_dataclass(value):
+            yield from _keys(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}"
+
+
+def prepare(config: Config) -> None:
+    """Sets JAX up as the configuration says, with a compilation cache that outlives the process."""
+    if config.deterministic:
+        os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_gpu_deterministic_ops=true"
+    cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "mxsnn" / "xla"
+    jax.config.update("jax_compilation_cache_dir", str(cache))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+    jax.config.update("jax_debug_nans", config.debug_nans)
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+
+
+def run(main: Callable[[Sequence[str]], None]) -> None:
+    """Runs a command: a user's mistake is one line on stderr and exit code 2."""
+    try:
+        main(sys.argv[1:])
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(2) from None

@@ -1,0 +1,54 @@
+"""Constructor calls as text, `LIF(tau=30, reset=to_value(0))`: how a configuration says which object it means."""
+
+from __future__ import annotations
+
+import ast
+import difflib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mxsnn.errors import UserError
+
+
+def build(text: str, names: Mapping[str, Callable[..., Any]]) -> Any:
+    """The object that `text` describes: a name of `names`, or its call with literals and further such names and calls.
+
+    Nothing else is evaluated. Raises UserError, with a suggestion, for unknown names, for what is no such call, and for arguments that
+    the constructor refuses.
+    """
+    try:
+        tree = ast.parse(text.strip(), mode="eval").body
+    except SyntaxError as error:
+        raise UserError(f"cannot read {text!r}: {error.msg}; write it like Name(option=value)") from None
+    return _value(tree, text, names)
+
+
+def suggestion(word: str, known: Mapping[str, Any] | list[str]) -> str:
+    """`; did you mean ...?` where something known is close, else what is known."""
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {close[0]}?" if close else f"; there are {', '.join(known)}"
+
+
+def _value(node: ast.expr, text: str, names: Mapping[str, Callable[..., Any]]) -> Any:
+    if isinstance(node, ast.Name):
+        if node.id == "inf":
+            return float("inf")
+        if node.id not in names:
+            raise UserError(f"{node.id!r} in {text!r} is unknown{suggestion(node.id, names)}")
+        return names[node.id]
+    if isinstance(node, ast.Call):
+        constructor = _value(node.func, text, names)
+        if any(k.arg is None for k in node.keywords):
+            raise UserError(f"cannot read {text!r}: ** is not understood; name each option")
+        try:
+            return constructor(
+                *(_value(a, text, names) for a in node.args), **{k.arg: _value(k.value, text, names) for k in node.keywords if k.arg}
+            )
+        except UserError:
+            raise
+        except (TypeError, ValueError) as error:
+            raise UserError(f"{text!r} does not work: {error}") from None
+    try:
+        return ast.literal_eval(node)
+    except ValueError:
+        raise UserError(f"cannot read {ast.unparse(node)!r} in {text!r}: only names, calls and literals are understood") from None
