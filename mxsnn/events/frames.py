@@ -48,14 +48,14 @@ def frames_by_count(events: Events, frames: int, clip: int | None = None) -> np.
 
 def time_edges(bins: int, length: int) -> np.ndarray:
     """Where equal parts of a window of `length` us begin and end: int64 [bins + 1], ceil(k length / bins)."""
-    bins = check_positive("bins", bins)
-    return np.array([-(-k * length // bins) for k in range(bins + 1)], np.int64)  # Python's integers: no overflow
+    k = np.arange(check_positive("bins", bins) + 1)
+    return k * (length // bins) - -k * (length % bins) // bins  # without the product k length, which may overflow
 
 
 def duration_edges(duration: int, length: int) -> np.ndarray:
     """Where parts of `duration` us of a window of `length` us begin and end: int64 [T + 1], the last is `length`."""
     duration = check_positive("duration", duration)
-    return np.array([*range(0, length, duration), length], np.int64)
+    return np.append(np.arange(0, length, duration), length)
 
 
 def count_bounds(frames, n, xp=np):

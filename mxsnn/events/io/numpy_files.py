@@ -10,8 +10,6 @@ Pickled objects are never read.
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -63,16 +61,25 @@ def read_numpy(
 
 def _load(path: Path) -> np.ndarray | dict[str, np.ndarray]:
     """The array of an `.npy` or the arrays of an `.npz`."""
-    try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return loaded
-        with loaded:
-            return {name: loaded[name] for name in loaded.files}
-    except (ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
-        if "pickle" in str(error):
-            raise UserError("it holds pickled objects, which are not read; save plain arrays") from error
-        raise UserError(f"it is damaged or no NumPy file ({' '.join(str(error).split())})") from error
+    with path.open("rb") as file:
+        start = file.read(6)
+        file.seek(0)
+        if start[:1] == b"\x80":  # how a pickle begins; NumPy takes any other text for one too
+            raise UserError("it is a pickle, which is not read; save plain arrays")
+        if start != b"\x93NUMPY" and start[:2] != b"PK":
+            raise UserError("it is damaged or no NumPy file")
+        try:
+            loaded = np.load(file, allow_pickle=False)
+            if isinstance(loaded, np.ndarray):
+                return loaded
+            with loaded:
+                return {name: loaded[name] for name in loaded.files}
+        except OSError:
+            raise
+        except Exception as error:  # a damaged header raises whatever the parsers of Python and of zip archives do
+            if "allow_pickle" in str(error):
+                raise UserError("it holds pickled objects, which are not read; save plain arrays") from error
+            raise UserError(f"it is damaged or no NumPy file ({' '.join(str(error).split())})") from error
 
 
 def _choose(arrays: dict[str, np.ndarray]) -> np.ndarray | dict[str, np.ndarray]:
