@@ -24,8 +24,10 @@ def class_folders(root: str | Path, sensor_size: Sequence[int] | None = None) ->
       that differ between train and test, recordings that cannot be read.
     """
     root = Path(root)
+    size = check_sensor_size(sensor_size) if sensor_size is not None else None
     folders = subfolders(root)
-    parts = {name.lower(): path for name, path in folders.items() if name.lower() in ("train", "test")}
+    lower = {name.lower(): path for name, path in folders.items()}
+    parts = {part: lower[part] for part in ("train", "test") if part in lower}
     if not parts:
         parts = {"": root}
     elif "train" not in parts:
@@ -47,8 +49,7 @@ def class_folders(root: str | Path, sensor_size: Sequence[int] | None = None) ->
         for label, name in enumerate(names)
         for path in recording_files(classes[name], tuple(FORMATS))
     ]
-    size = check_sensor_size(sensor_size) if sensor_size is not None else _common_size([path for path, _, _ in files])
-    return from_files(root, files, names, size)
+    return from_files(root, files, names, size or _common_size([path for path, _, _ in files]))
 
 
 def _numbers_by_value(name: str) -> tuple[bool, int, str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mxsnn.data.datasets.base import Recordings
+from mxsnn.errors import UserError
 from mxsnn.events import Events
 from mxsnn.events.frames import check_positive
 from mxsnn.events.stream import check_sensor_size
@@ -32,11 +33,14 @@ def smoke(n: int = 600, seed: int = 0, sensor_size: Sequence[int] = (32, 24)) ->
 
     Recording i depends on (seed, i) and the sensor alone. Its class is i modulo 6; every fifth six are marked `test`.
 
-    Raises: UserError for a number of recordings below 1, or a sensor below 8x8 pixels.
+    Raises: UserError for fewer recordings than 1, a seed that is negative or not whole, a sensor below 8x8 pixels.
     """
+    if not isinstance(seed, int | np.integer) or seed < 0:
+        raise UserError(f"seed is a whole number of at least 0, got {seed!r}")
     index = np.arange(check_positive("n", n))
     width, height = check_sensor_size(sensor_size)
-    check_positive("the sensor's smaller side less 7", min(width, height) - 7)
+    if min(width, height) < 8:
+        raise UserError(f"the shapes need a sensor of at least 8x8 pixels, got {width}x{height}")
     return Recordings(
         source=_Smoke(int(seed), (width, height)),
         labels=index % len(CLASSES),
