@@ -68,21 +68,37 @@ def positive_fields(cls: type) -> tuple[str, ...]:
 def _refuse_what_is_not_positive(self) -> None:
     for name in positive_fields(type(self)):
         value = getattr(self, name)
-        # Only plain numbers: under a transformation the leaves are tracers, axis numbers or placeholders.
-        if (
-            isinstance(value, int | float | np.ndarray | np.generic)
-            and not isinstance(value, bool)
-            and np.any(value <= 0)
-        ):
+        known = isinstance(value, int | float | np.ndarray | np.generic | jax.Array) and not isinstance(value, jax.core.Tracer)
+        if known and not np.all(np.asarray(value) > 0):  # so that NaN is refused too
             raise ValueError(f"{type(self).__name__}.{name} must be positive, got {value}")
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field, positive, static))
 def parameters(cls: type[T]) -> type[T]:
     """Makes a class a frozen dataclass whose fields are pytree leaves, those marked `static()` excepted."""
-    if "__post_init__" not in cls.__dict__:
+    if not hasattr(cls, "__post_init__"):
         cls.__post_init__ = _refuse_what_is_not_positive
-    return jax.tree_util.register_dataclass(dataclasses.dataclass(frozen=True)(cls))
+    cls = dataclasses.dataclass(frozen=True)(cls)
+    fields = dataclasses.fields(cls)
+    leaves = tuple(f.name for f in fields if not f.metadata.get("static"))
+    others = tuple(f.name for f in fields if f.metadata.get("static"))
+
+    def flatten(self):
+        return tuple(getattr(self, name) for name in leaves), tuple(getattr(self, name) for name in others)
+
+    def flatten_with_keys(self):
+        values, static_values = flatten(self)
+        return tuple(zip(map(jax.tree_util.GetAttrKey, leaves), values, strict=True)), static_values
+
+    def unflatten(static_values, values):
+        # Not by the constructor: a tree of gradients, or of axes for vmap, has this form too and need not be positive.
+        tree = object.__new__(cls)
+        for name, value in zip(leaves + others, (*values, *static_values), strict=True):
+            object.__setattr__(tree, name, value)
+        return tree
+
+    jax.tree_util.register_pytree_with_keys(cls, flatten_with_keys, unflatten, flatten)
+    return cls
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field, positive, static))
