@@ -47,7 +47,7 @@ class LIF:
         return cls(tau=-dt / math.log(beta), dt=dt, **others)
 
     def init(self, shape, dtype=jnp.float32) -> LIFState:
-        return LIFState(jnp.zeros(shape, dtype) + jnp.asarray(self.v_rest, dtype))
+        return LIFState(jnp.broadcast_to(jnp.asarray(self.v_rest, dtype), shape))
 
     def step(self, state: LIFState, x: Array) -> tuple[LIFState, Array]:
         d = self.decay(self.tau, self.dt)
