@@ -44,10 +44,11 @@ class PLIF:
         return cls(w=math.log((1 - retained) / retained), dt=dt, **others)
 
     def init(self, shape, dtype=jnp.float32) -> PLIFState:
-        return PLIFState(jnp.zeros(shape, dtype) + jnp.asarray(self.v_rest, dtype))
+        return PLIFState(jnp.broadcast_to(jnp.asarray(self.v_rest, dtype), shape))
 
     def step(self, state: PLIFState, x: Array) -> tuple[PLIFState, Array]:
-        leak = 1 - jax.nn.sigmoid(-jnp.asarray(self.w, state.v.dtype)) ** self.dt
+        # 1 - (1 - sigmoid(w))^dt without the cancellation, which costs a small leak its digits.
+        leak = -jnp.expm1(-self.dt * jax.nn.softplus(jnp.asarray(self.w, state.v.dtype)))
         v = state.v + leak * (x - (state.v - self.v_rest))
         s = self.fire(v - self.threshold)
         return PLIFState(self.reset(v, s, self.threshold)), s
