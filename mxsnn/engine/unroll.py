@@ -42,7 +42,8 @@ def unroll(neuron: Neuron, xs: Array, state: State | None = None, backend: str =
     with the state that the one before returned, equals one pass. Raises ValueError for an unknown backend, for `xs` without a time
     axis, and for a state or parameters that do not fit the neurons.
     """
-    if jnp.ndim(xs) < 1:
+    xs = jnp.asarray(xs)
+    if xs.ndim < 1:
         raise ValueError("xs needs a leading time axis, [T, B, ...]; got a scalar")
     dtype = jnp.promote_types(xs.dtype, jnp.float32)
     rest = jax.eval_shape(lambda: neuron.init(xs.shape[1:], dtype))
