@@ -69,6 +69,4 @@ def _same(expected: State, got: State, problem: str) -> None:
         raise ValueError(f"{problem}: expected {jax.tree.structure(expected)}, got {jax.tree.structure(got)}")
     for a, b in zip(jax.tree.leaves(expected), jax.tree.leaves(got), strict=True):
         if (a.shape, a.dtype) != (jnp.shape(b), jnp.result_type(b)):
-            raise ValueError(
-                f"{problem}: expected {a.dtype}{list(a.shape)}, got {jnp.result_type(b)}{list(jnp.shape(b))}"
-            )
+            raise ValueError(f"{problem}: expected {a.dtype}{list(a.shape)}, got {jnp.result_type(b)}{list(jnp.shape(b))}")

@@ -110,9 +110,7 @@ def neuron(cls: type[T]) -> type[T]:
     """
     missing = [name for name in ("init", "step") if not callable(getattr(cls, name, None))]
     if missing:
-        raise TypeError(
-            f"a neuron needs init(shape, dtype) and step(state, x); {cls.__name__} lacks {' and '.join(missing)}"
-        )
+        raise TypeError(f"a neuron needs init(shape, dtype) and step(state, x); {cls.__name__} lacks {' and '.join(missing)}")
     known = NEURONS.get(cls.__name__)
     if known is not None and (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
         raise ValueError(f"the name {cls.__name__} is taken by {known.__module__}.{known.__qualname__}; choose another")
