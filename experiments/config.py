@@ -19,6 +19,7 @@ import tyro
 
 from mxsnn.errors import UserError
 from mxsnn.spec import suggestion
+from mxsnn.training import heap
 
 C = TypeVar("C")
 
@@ -177,6 +178,7 @@ def prepare(config: Config) -> None:
     """Sets JAX up as the configuration says, with a compilation cache that outlives the process."""
     if config.deterministic:
         os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_gpu_deterministic_ops=true"
+    heap.keep()
     cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "mxsnn" / "xla"
     jax.config.update("jax_compilation_cache_dir", str(cache))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)

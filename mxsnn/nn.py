@@ -13,7 +13,7 @@ from mxsnn.engine import unroll
 from mxsnn.neurons import LI, Neuron, positive_fields
 from mxsnn.typing import Array, State
 
-__all__ = ["Readout", "Recurrent", "Spiking", "Stack", "Temporal", "count", "last", "maximum", "mean"]
+__all__ = ["Readout", "Recurrent", "Spiking", "Stack", "Temporal", "count", "last", "max_pool", "maximum", "mean"]
 
 
 class Temporal(nnx.Module):
@@ -104,6 +104,17 @@ def maximum(out: Array) -> Array:
 def mean(out: Array) -> Array:
     """Mean over time, `[T, B, ...] -> [B, ...]`."""
     return out.mean(0)
+
+
+def max_pool(x: Array) -> Array:
+    """Maximum over 2x2 pixels, `[B, H, W, C] -> [B, ceil(H/2), ceil(W/2), C]`; a tie shares the gradient.
+
+    By slices: the gradient of `lax.reduce_window` was 15 times slower than this one on a CPU.
+    """
+    h, w = x.shape[1:3]
+    x = jnp.pad(x, ((0, 0), (0, h % 2), (0, w % 2), (0, 0)), mode="edge")
+    rows = jnp.maximum(x[:, ::2], x[:, 1::2])
+    return jnp.maximum(rows[:, :, ::2], rows[:, :, 1::2])
 
 
 class Readout(Temporal):

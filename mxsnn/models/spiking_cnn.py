@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 
 import jax.numpy as jnp
 from flax import nnx
@@ -14,7 +13,7 @@ from mxsnn.typing import Array, State
 
 
 class SpikingCNN(nn.Temporal):
-    """Blocks of 3x3 convolution, batch norm, neurons and 2x2 maximum pooling; then mean over time and a linear readout.
+    """Blocks of 3x3 convolution, 2x2 maximum pooling, batch norm and neurons; then mean over time and a linear readout.
 
     xs[T, B, H, W, C] -> (state, logits[B, K]). The readout sees firing rates: logits = W mean_t(spikes) + b, float32. Convolutions and
     normalisation compute in `dtype`, membranes in float32.
@@ -35,10 +34,11 @@ class SpikingCNN(nn.Temporal):
         layers: list = []
         for outputs in channels:
             layers += [
+                # Pooling comes before the neurons: a quarter as many, and their spikes need no pooling.
                 nnx.Conv(inputs, outputs, (3, 3), use_bias=False, dtype=dtype, rngs=rngs),
+                nn.max_pool,
                 nnx.BatchNorm(outputs, momentum=0.9, dtype=dtype, rngs=rngs),
                 nn.Spiking(neuron, learn=learn),
-                partial(nnx.max_pool, window_shape=(2, 2), strides=(2, 2), padding="SAME"),
             ]
             height, width, inputs = -(-height // 2), -(-width // 2), outputs
         self.dtype = dtype

@@ -1,0 +1,22 @@
+"""The host's heap: on a CPU, memory that goes back to the system after every step is fetched again page by page in the next."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+
+
+def keep() -> bool:
+    """Makes glibc keep what it has allocated, large arrays too; True where that took effect. To be called before the first array.
+
+    Page faults took a quarter to a half of a training step of a small convolutional network on two cores. The process then holds
+    its peak memory to its end.
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):  # another C library
+        return False
+    m_trim_threshold, m_top_pad, m_mmap_max = -1, -2, -4
+    return all([mallopt(m_mmap_max, 0), mallopt(m_trim_threshold, 2**31 - 1), mallopt(m_top_pad, 2**28)])
