@@ -51,6 +51,7 @@ class Rule:
         would otherwise depend on when the recording's clock was started; the shift is undone afterwards.
       size: the sensor's size after it.
       frames: for a maker of frames, (T, C, type) of its result; T is None where it depends on the recording.
+      spans: for a maker of frames, whether it divides by the time from the first event to the last.
       dt: for a maker of frames, the time from one to the next in ms, or None.
       refuse: why it cannot be used with these arguments, or None.
       warn: what its user should know, or None.
@@ -61,6 +62,7 @@ class Rule:
     first: Callable[[Arguments], int | None] = lambda a: None
     size: Callable[[Arguments, Size], Size] = lambda a, size: size
     frames: Callable[[Arguments], tuple[int | None, int, type]] = lambda a: (None, 2, np.int16)
+    spans: bool = False
     dt: Callable[[Arguments], float | None] = lambda a: None
     refuse: Callable[[Arguments], str | None] = lambda a: None
     warn: Callable[[Arguments], str | None] = lambda a: None
@@ -122,11 +124,11 @@ class Guard:
         if not len(events):
             count, channels, dtype = self.ask(self.rule.frames)
             return np.zeros((1 if count is None else count, height, width, channels), dtype)
+        if self.rule.spans and events.t[0] == events.t[-1]:
+            raise UserError(f"{self}: is not defined for events that all have the same time; {_INSTEAD}")
         frames = _channel_last(self._apply(_copy(events, 0), events.sensor_size))
         if frames.dtype == np.int16:
             self._check_counts(events, frames)
-        if not np.isfinite(frames).all():
-            raise UserError(f"{self}: is not defined for events that all have the same time; {_INSTEAD}")
         return frames
 
     def _check_counts(self, events: Events, frames: np.ndarray) -> None:
@@ -315,6 +317,7 @@ RULES: dict[str, Rule] = {
     "ToVoxelGrid": Rule(
         "frames",
         frames=lambda a: (a["n_time_bins"], 1, np.float64),
+        spans=True,
         refuse=_numbers_above_zero("n_time_bins"),
         warn=_always(
             "scales time to n_time_bins where E2VID has n_time_bins - 1: events in the last bin lose weight, and bins run "
