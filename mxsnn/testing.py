@@ -1,12 +1,13 @@
 """The conformance checks that every neuron passes, for those who write one: `mxsnn.testing.check(MyNeuron())`.
 
-Each check takes a neuron, raises AssertionError with what it found, and works on small arrays `[T, B, N]` of strong, mixed input, so
-that spikes, silence and saturation all occur.
+Each check takes a neuron, raises AssertionError with what it found, and works on small arrays `[T, B, N]` of strong, mixed input,
+so that spikes, silence and saturation all occur.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 
 import jax
@@ -29,6 +30,12 @@ def inputs(seed: int = 0, shape: tuple[int, ...] = (T, B, N)) -> Array:
     return jnp.asarray(0.4 + 0.8 * noise + np.linspace(-0.5, 1.5, shape[-1]), jnp.float32)
 
 
+@functools.partial(jax.jit, static_argnames="backend")
+def _run(neuron, xs, state=None, backend="auto"):
+    """`unroll`, compiled once for all checks and all values of the parameters."""
+    return unroll(neuron, xs, state, backend)
+
+
 def check_state(neuron: Neuron) -> None:
     """A step leaves structure, shapes and dtypes of the state as they were; the state is float32 under half-precision input."""
     for dtype in (jnp.float32, jnp.bfloat16, jnp.float16):
@@ -36,19 +43,21 @@ def check_state(neuron: Neuron) -> None:
         after, _ = jax.eval_shape(neuron.step, state, jax.ShapeDtypeStruct((B, N), dtype))
         assert jax.tree.structure(state) == jax.tree.structure(after), f"a step turns {state} into {after}"
         for before, now in zip(jax.tree.leaves(state), jax.tree.leaves(after), strict=True):
-            assert (before.shape, before.dtype) == (now.shape, now.dtype), (
-                f"under {dtype.__name__}: {before} becomes {now}"
-            )
+            assert (before.shape, before.dtype) == (now.shape, now.dtype), f"under {dtype.__name__}: {before} becomes {now}"
         for leaf in jax.tree.leaves(state):
             assert leaf.dtype == jnp.float32, f"init(shape, float32) gives a state in {leaf.dtype}"
 
 
 def check_outputs(neuron: Neuron) -> None:
-    """Outputs come from the declared set, are finite, and have the shape of the input."""
+    """Outputs come from the declared set and have the shape of the input; they and the state are finite."""
     for scale in (0.0, 1.0, 30.0):
-        _, out = unroll(neuron, scale * inputs())
+        state, out = _run(neuron, scale * inputs())
         assert out.shape == (T, B, N), f"out has shape {out.shape} for inputs {(T, B, N)}"
         assert np.isfinite(out).all(), f"outputs are not finite at {scale} times the usual input"
+        # A membrane that is not a number never fires again: its outputs, all zero, do not show it.
+        assert all(np.isfinite(s).all() for s in jax.tree.leaves(state)), (
+            f"the state is not finite at {scale} times the usual input"
+        )
         assert np.asarray(out) in neuron.outputs, f"declared {neuron.outputs}, got {np.unique(out)[:8]}"
 
 
@@ -57,7 +66,7 @@ def check_elementwise(neuron: Neuron) -> None:
     xs = inputs()
     for seed in range(3):
         other = inputs(seed + 1).at[:, 1, 2].set(xs[:, 1, 2])
-        a, b = (jax.tree.leaves(unroll(neuron, x)) for x in (xs, other))
+        a, b = (jax.tree.leaves(_run(neuron, x)) for x in (xs, other))
         for before, after in zip(a, b, strict=True):
             one, two = before[..., 1, 2], after[..., 1, 2]
             np.testing.assert_allclose(one, two, err_msg="an element depends on its neighbours", **TOLERANCE)
@@ -69,7 +78,7 @@ def check_causal(neuron: Neuron) -> None:
     other = xs.at[cut:].set(inputs(1)[cut:] + 3)
 
     def outputs(x):
-        return np.asarray(unroll(neuron, x)[1])
+        return np.asarray(_run(neuron, x)[1])
 
     for mode in (False, True):  # compiled, and step by step in Python, where hidden memory shows
         with jax.disable_jit(mode):
@@ -81,10 +90,10 @@ def check_causal(neuron: Neuron) -> None:
 def check_streaming(neuron: Neuron) -> None:
     """A sequence fed in chunks, the state handed on, equals one pass."""
     xs = inputs()
-    state, whole = unroll(neuron, xs)
+    state, whole = _run(neuron, xs)
     for cut in (1, 5, T - 1):
-        middle, first = unroll(neuron, xs[:cut])
-        end, second = unroll(neuron, xs[cut:], middle)
+        middle, first = _run(neuron, xs[:cut])
+        end, second = _run(neuron, xs[cut:], middle)
         np.testing.assert_allclose(whole, jnp.concatenate([first, second]), err_msg=f"cut at {cut}", **TOLERANCE)
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, **TOLERANCE), state, end)
 
@@ -100,9 +109,10 @@ def check_backends(neuron: Neuron) -> None:
         return (out * weights).sum() + sum(s.sum() for s in jax.tree.leaves(state))
 
     arguments = _leaves(neuron), xs, start
-    value, gradients = jax.value_and_grad(loss)(arguments, "scan")
+    both = jax.jit(jax.value_and_grad(loss), static_argnums=1)
+    value, gradients = both(arguments, "scan")
     for backend in BACKENDS:
-        other, others = jax.value_and_grad(loss)(arguments, backend)
+        other, others = both(arguments, backend)
         np.testing.assert_allclose(value, other, rtol=1e-4, atol=1e-4, err_msg=backend)
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4), gradients, others)
 
@@ -112,27 +122,26 @@ def check_gradients(neuron: Neuron) -> None:
     xs, weights = inputs(), inputs(7)
 
     def run(leaves, x):
-        state, out = unroll(_with(neuron, leaves), x)
+        state, out = _run(_with(neuron, leaves), x)
         return [out, *jax.tree.leaves(state)]
 
     def loss(leaves, x):
         return sum((r * (weights[-1] if r.ndim == 2 else weights)).sum() for r in run(leaves, x))
 
+    gradient = jax.jit(jax.grad(loss, argnums=(0, 1)))
     for scale in (0.0, 1.0, 30.0):
-        gradients = jax.grad(loss, argnums=(0, 1))(_leaves(neuron), scale * xs)
+        gradients = gradient(_leaves(neuron), scale * xs)
         for path, g in jax.tree_util.tree_leaves_with_path(gradients):
             name = jax.tree_util.keystr(path)
             assert np.isfinite(g).all(), f"the gradient of {name} is not finite at {scale} times the usual input"
     leaves = _leaves(neuron)
-    by_leaf, by_input = jax.grad(loss, argnums=(0, 1))(leaves, xs)
+    by_leaf, by_input = gradient(leaves, xs)
     assert np.abs(by_input).sum() > 0, "no gradient reaches the input"
     before = run(leaves, xs)
     for name, leaf in leaves.items():
         moved = run(leaves | {name: leaf * 1.3 + 0.1}, xs)
         if any(not np.array_equal(a, b) for a, b in zip(before, moved, strict=True)):
-            assert np.abs(by_leaf[name]).sum() > 0, (
-                f"{name} changes the result, but no gradient reaches it: is it detached?"
-            )
+            assert np.abs(by_leaf[name]).sum() > 0, f"{name} changes the result, but no gradient reaches it: is it detached?"
 
 
 def check_one_trace(neuron: Neuron) -> None:
@@ -166,15 +175,15 @@ def check_vmap(neuron: Neuron) -> None:
     variants = [_with(neuron, {k: v * f for k, v in _leaves(neuron).items()}) for f in (1.0, 1.25)]
     if not _leaves(neuron):
         return
-    together = jax.vmap(lambda n: unroll(n, inputs())[1])(jax.tree.map(lambda *v: jnp.stack(v), *variants))
+    together = jax.vmap(lambda n: _run(n, inputs())[1])(jax.tree.map(lambda *v: jnp.stack(v), *variants))
     for one, row in zip(variants, together, strict=True):
-        np.testing.assert_allclose(unroll(one, inputs())[1], row, **TOLERANCE)
+        np.testing.assert_allclose(_run(one, inputs())[1], row, **TOLERANCE)
 
 
 def check_per_neuron(neuron: Neuron) -> None:
     """Parameters may be arrays `[N]`, one value a neuron; equal values then give what a scalar gives."""
     arrays = _with(neuron, {k: jnp.broadcast_to(v, (N,)) if v.ndim == 0 else v for k, v in _leaves(neuron).items()})
-    np.testing.assert_allclose(unroll(neuron, inputs())[1], unroll(arrays, inputs())[1], **TOLERANCE)
+    np.testing.assert_allclose(_run(neuron, inputs())[1], _run(arrays, inputs())[1], **TOLERANCE)
 
 
 CHECKS: tuple[Callable[[Neuron], None], ...] = (
