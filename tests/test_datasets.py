@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,15 @@ def put(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
-def rejected(message: str, call: object, *args: object, **options: object) -> None:
+def stream(data: Recordings, index: int) -> Events:
+    """A recording that is a stream."""
+    recording = data[index]
+    assert isinstance(recording, Events)
+    return recording
+
+
+def rejected(message: str, call: Callable, *args: object, **options: object) -> None:
+    """The call raises a UserError with this message, of one line."""
     with pytest.raises(UserError, match=message) as raised:
         call(*args, **options)
     assert "\n" not in str(raised.value)
@@ -51,7 +60,7 @@ def test_nmnist_from_a_folder(digits: Path) -> None:
     assert data.classes == tuple("0123456789")
     assert data.sensor_size == (34, 34)
     assert data.test.tolist() == [False] * 20 + [True] * 20
-    assert [int(data[i].x[0]) for i in range(40)] == data.labels.tolist()
+    assert [int(stream(data, i).x[0]) for i in range(40)] == data.labels.tolist()
     assert data.groups is None
     data.validate()
     with pytest.raises(IndexError):
@@ -95,7 +104,7 @@ def test_a_recording_of_nmnist_that_is_wrong(digits: Path, content: bytes, messa
     rejected(f"00001.bin: .*{message}", data.validate)
     bad = 20 + 2 * 4 + 1
     rejected(message, data.__getitem__, bad)
-    assert len(data[bad - 1]) == 1
+    assert len(stream(data, bad - 1)) == 1
 
 
 def test_the_fingerprint_says_what_the_recordings_are(digits: Path, tmp_path: Path) -> None:
@@ -160,7 +169,7 @@ def test_class_folders(tmp_path: Path) -> None:
     assert not data.test.any()
     assert data.sensor_size == (4, 6)
     assert data[1] == Events.make([7], [1], [1], [1], (4, 6))
-    assert class_folders(tmp_path, (30, 20))[0].sensor_size == (30, 20)
+    assert stream(class_folders(tmp_path, (30, 20)), 0).sensor_size == (30, 20)
     assert class_folders(tmp_path, (30, 20)).fingerprint() != data.fingerprint()
     rejected("outside the sensor of 3x3", class_folders(tmp_path, (3, 3)).validate)
 
@@ -182,7 +191,9 @@ def test_class_folders_of_ready_frames(tmp_path: Path) -> None:
     np.save(tmp_path / "a" / "1.npy", np.ones((5, 2, 3, 4)))
     data = class_folders(tmp_path)
     assert data.sensor_size == (4, 3)
-    assert data[0].shape == (5, 3, 4, 2)
+    frames = data[0]
+    assert isinstance(frames, np.ndarray)
+    assert frames.shape == (5, 3, 4, 2)
     np.save(tmp_path / "a" / "2.npy", np.ones((5, 2, 3, 5)))
     rejected("2.npy: frames of 5x3 pixels", class_folders, tmp_path)
 
@@ -232,7 +243,7 @@ def test_smoke_is_balanced_and_valid() -> None:
     assert np.bincount(data.labels[data.test]).tolist() == [2] * 6
     data.validate()
     for i in range(12):
-        events = data[i]
+        events = stream(data, i)
         assert events == Events.make(events.t, events.x, events.y, events.p, (32, 24))
         assert events.t[0] >= 0
         assert events.t[-1] < DURATION
@@ -241,7 +252,7 @@ def test_smoke_is_balanced_and_valid() -> None:
 
 
 def test_a_reversed_recording_sums_to_the_same_and_differs_in_time() -> None:
-    events = smoke(1)[0]
+    events = stream(smoke(1), 0)
     back = reverse(events)
     np.testing.assert_array_equal(frames_by_time(back, 1, 0, DURATION), frames_by_time(events, 1, 0, DURATION))
     np.testing.assert_array_equal(back.t, np.sort(DURATION - 1 - events.t))
@@ -255,7 +266,7 @@ def test_only_the_order_tells_a_pair_apart(pair: int) -> None:
     n = 600
     data = smoke(6 * n, seed=1)
     index = [i for i in range(6 * n) if data.labels[i] // 2 == pair]
-    streams = [data[i] for i in index]
+    streams = [stream(data, i) for i in index]
     sign = np.where(data.labels[index] % 2, 1.0, -1.0)
 
     def accuracy(bins: int) -> float:
@@ -276,7 +287,7 @@ def test_the_three_pairs_differ_in_space() -> None:
     data = smoke(60)
     wide, tall = [], []
     for i in range(60):
-        image = frames_by_time(data[i], 1, 0, DURATION)[0].sum(-1) > 1
+        image = frames_by_time(stream(data, i), 1, 0, DURATION)[0].sum(-1) > 1
         wide.append(image.any(0).sum())
         tall.append(image.any(1).sum())
     by_pair = [np.mean(np.subtract(wide, tall)[data.labels // 2 == pair]) for pair in range(3)]

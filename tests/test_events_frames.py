@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 import jax
@@ -29,7 +30,7 @@ def streams(draw: st.DrawFn, span: int = 40) -> tuple[Events, int]:
     return Events.make(np.array(times, np.int64) + origin, x, y, p, SIZE), origin
 
 
-def reference(events: Events, part_of: list[int | None], parts: int, clip: int | None) -> np.ndarray:
+def reference(events: Events, part_of: Sequence[int | None], parts: int, clip: int | None) -> np.ndarray:
     """Counts in float64, one event after the other."""
     frames = np.zeros((parts, SIZE[1], SIZE[0], 2), np.float64)
     for part, x, y, p in zip(part_of, events.x, events.y, events.p, strict=True):
@@ -212,16 +213,16 @@ def test_what_the_device_does_not_take() -> None:
     ("call", "message"),
     [
         (lambda e: frames_by_time(e, 0, 0, 10), "bins is a whole number of at least 1, got 0"),
-        (lambda e: frames_by_time(e, 2.5, 0, 10), "bins is a whole number"),
+        (lambda e: frames_by_time(e, 2.5, 0, 10), "bins is a whole number"),  # pyrefly: ignore[bad-argument-type]
         (lambda e: frames_by_time(e, True, 0, 10), "bins is a whole number"),
         (lambda e: frames_by_time(e, 2, 10, 10), "end after it begins"),
-        (lambda e: frames_by_time(e, 2, 0.0, 10), "whole microseconds"),
+        (lambda e: frames_by_time(e, 2, 0.0, 10), "whole microseconds"),  # pyrefly: ignore[bad-argument-type]
         (lambda e: frames_by_time(e, 2, 0, 10, clip=0), "clip is a whole number of at least 1"),
         (lambda e: frames_by_time(e, 2, 0, 10, clip=2**31), "clip is below"),
         (lambda e: frames_by_count(e, -1), "frames is a whole number"),
         (lambda e: frames_by_duration(e, 0, 0, 10), "duration is a whole number"),
     ],
 )
-def test_wrong_options(call: object, message: str) -> None:
+def test_wrong_options(call: Callable, message: str) -> None:
     with pytest.raises(UserError, match=message):
         call(Events.empty(SIZE))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -68,7 +69,7 @@ def test_all_off_in_either_convention() -> None:
     ],
 )
 def test_what_is_wrong_is_rejected(change: dict, message: str) -> None:
-    valid = {"t": [0, 1, 2], "x": [0, 1, 2], "y": [0, 1, 2], "p": [0, 1, 1], "sensor_size": (4, 3)}
+    valid: dict[str, Any] = {"t": [0, 1, 2], "x": [0, 1, 2], "y": [0, 1, 2], "p": [0, 1, 1], "sensor_size": (4, 3)}
     Events.make(**valid)
     with pytest.raises(UserError, match=message) as raised:
         Events.make(**(valid | change))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -110,12 +112,12 @@ def test_pool_by_more_than_the_sensor() -> None:
         (lambda: TimeFrames(1, 5, 5), "end after it begins"),
         (lambda: TimeFrames(1, 0, 5, clip=0), "clip"),
         (lambda: DurationFrames(-1, 0, 5), "duration"),
-        (lambda: DurationFrames(1, 0, 5.5), "whole microseconds"),
-        (lambda: CountFrames(1.5), "frames"),
+        (lambda: DurationFrames(1, 0, 5.5), "whole microseconds"),  # pyrefly: ignore[bad-argument-type]
+        (lambda: CountFrames(1.5), "frames"),  # pyrefly: ignore[bad-argument-type]
         (lambda: Crop(0, 0, 0, 1), "width"),
         (lambda: Pool(0), "factor"),
     ],
 )
-def test_wrong_options_are_found_at_construction(make: object, message: str) -> None:
+def test_wrong_options_are_found_at_construction(make: Callable, message: str) -> None:
     with pytest.raises(UserError, match=message):
         make()

@@ -40,7 +40,7 @@ def quietly(*specs: str, size: tuple[int, int] = SIZE) -> Encoding:
 def guarded(spec: str, events: Events) -> Events:
     """What one transform of events makes of a stream."""
     with np.errstate(all="raise"):
-        return quietly(spec, "TimeFrames(bins=1, start=0, stop=1)").transforms[0](events)
+        return next(iter(quietly(spec, "TimeFrames(bins=1, start=0, stop=1)").transforms))(events)
 
 
 # Every transform of tonic, with arguments under which it may be used

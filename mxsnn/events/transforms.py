@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -21,6 +22,9 @@ from mxsnn.events.frames import (
     window_length,
 )
 from mxsnn.events.stream import Events, from_structured, to_structured
+
+#: A stream in either form; what a transform is given, it gives back.
+Stream = TypeVar("Stream", Events, np.ndarray)
 
 
 @dataclass(frozen=True)
@@ -113,7 +117,7 @@ class Crop:
         check_positive("width", self.width)
         check_positive("height", self.height)
 
-    def __call__(self, events: Events | np.ndarray) -> Events | np.ndarray:
+    def __call__(self, events: Stream) -> Stream:
         stream = _stream(events, self.sensor_size)
         width, height = stream.sensor_size
         if not (0 <= self.x <= width - self.width and 0 <= self.y <= height - self.height):
@@ -141,7 +145,7 @@ class Pool:
     def __post_init__(self) -> None:
         check_positive("factor", self.factor)
 
-    def __call__(self, events: Events | np.ndarray) -> Events | np.ndarray:
+    def __call__(self, events: Stream) -> Stream:
         stream = _stream(events, self.sensor_size)
         width, height = (-(-side // self.factor) for side in stream.sensor_size)
         x, y = (axis.astype(np.int64) // self.factor for axis in (stream.x, stream.y))
@@ -164,7 +168,7 @@ def _stream(events: Events | np.ndarray, sensor_size: Sequence[int] | None) -> E
     return events
 
 
-def _as_given(given: Events | np.ndarray, result: Events) -> Events | np.ndarray:
+def _as_given(given: Any, result: Events) -> Any:
     return result if isinstance(given, Events) else to_structured(result)
 
 
