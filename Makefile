@@ -22,7 +22,7 @@ setup:
 
 demo: setup
 	$(PY) -m experiments.classify smoke --out runs/smoke $(ARGS)
-	@echo "The result: runs/smoke/result.json; its figures lie beside it."
+	@echo "The result lies in runs/smoke: result.json, and the figures beside it."
 
 test: setup
 	$(PYTEST) -m "not slow" $(ARGS)
