@@ -20,6 +20,8 @@ def build(text: str, names: Mapping[str, Callable[..., Any]]) -> Any:
         tree = ast.parse(text.strip(), mode="eval").body
     except SyntaxError as error:
         raise UserError(f"cannot read {text!r}: {error.msg}; write it like Name(option=value)") from None
+    except (ValueError, MemoryError, RecursionError):
+        raise UserError(f"cannot read {text[:80]!r}; write it like Name(option=value)") from None
     return _value(tree, text, names)
 
 
@@ -40,14 +42,12 @@ def _value(node: ast.expr, text: str, names: Mapping[str, Callable[..., Any]]) -
         constructor = _value(node.func, text, names)
         if any(k.arg is None for k in node.keywords):
             raise UserError(f"cannot read {text!r}: ** is not understood; name each option")
+        args = [_value(a, text, names) for a in node.args]
+        kwargs = {k.arg: _value(k.value, text, names) for k in node.keywords if k.arg}
         try:
-            return constructor(
-                *(_value(a, text, names) for a in node.args), **{k.arg: _value(k.value, text, names) for k in node.keywords if k.arg}
-            )
-        except UserError:
-            raise
+            return constructor(*args, **kwargs)
         except (TypeError, ValueError) as error:
-            raise UserError(f"{text!r} does not work: {error}") from None
+            raise UserError(f"{text}: {error}") from None
     try:
         return ast.literal_eval(node)
     except ValueError:

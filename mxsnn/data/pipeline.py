@@ -71,6 +71,7 @@ def _batch(source: Source, indices: np.ndarray, epoch: int | None, size: int) ->
 def training(source: Source, order: Order, start: int, stop: int, workers: int = 0) -> Iterator[Batch]:
     """The training batches of the steps from `start` to before `stop`, encoded ahead by `workers` processes (0: in this one)."""
     import grain
+    from absl import flags
 
     def load(step: int) -> Batch:
         indices = order[step]
@@ -79,6 +80,8 @@ def training(source: Source, order: Order, start: int, stop: int, workers: int =
     if not workers or start >= stop:
         yield from map(load, range(start, stop))
         return
+    if not flags.FLAGS.is_parsed():  # Grain's workers read flags of a command line that is not ours
+        flags.FLAGS.mark_as_parsed()
     steps = grain.MapDataset.range(start, stop).map(load)
     reading = grain.ReadOptions(num_threads=1, prefetch_buffer_size=2)
     yield from steps.to_iter_dataset(reading).mp_prefetch(grain.MultiprocessingOptions(num_workers=workers))

@@ -5,8 +5,7 @@ tonic is GPL-3 and brings much with it, so nothing else in `mxsnn.events` import
 
 from __future__ import annotations
 
-import ast
-import difflib
+import functools
 import inspect
 import itertools
 import threading
@@ -22,6 +21,7 @@ from mxsnn.errors import UserError
 from mxsnn.events._guard import RULES, Guard, TonicWarning
 from mxsnn.events.stream import Events, check_sensor_size, from_structured, to_structured
 from mxsnn.events.transforms import TRANSFORMS, Crop, Pool
+from mxsnn.spec import build, suggestion
 
 __all__ = ["Encoding", "TonicWarning", "compose", "from_tonic", "to_tonic"]
 
@@ -160,57 +160,34 @@ def compose(specs: Sequence[str], sensor_size: Sequence[int]) -> Encoding:
 
 def _transform(spec: str) -> Any:
     """One transform from its text."""
-    name, args, kwargs = _parse(spec)
-    if name not in TRANSFORMS and name not in RULES:
-        if hasattr(tonic.transforms, name):
-            raise UserError(f"{spec}: tonic has {name}, but mxsnn has no rule against its faults yet")
-        raise UserError(f"{spec}: unknown transform {name!r}{_suggest(name, [*TRANSFORMS, *RULES])}")
+    known = {name: functools.partial(_make, name) for name in (*TRANSFORMS, *RULES)}
+    unguarded = spec.split("(")[0].strip()
+    if unguarded not in known and hasattr(tonic.transforms, unguarded):
+        raise UserError(f"{spec}: tonic has {unguarded}, but mxsnn has no rule against its faults yet")
+    transform = build(spec, known)
+    if isinstance(transform, functools.partial):
+        raise UserError(f"{spec!r} is no transform; write a call with literal arguments such as TimeFrames(bins=16, start=0, stop=340000)")
+    return transform
+
+
+def _make(name: str, *args: Any, **kwargs: Any) -> Any:
+    """The transform of this name, its arguments checked before tonic sees them."""
     cls = TRANSFORMS[name] if name in TRANSFORMS else getattr(tonic.transforms, name)
     signature = inspect.signature(cls)
     takes_size = "sensor_size" in signature.parameters
     known = [parameter for parameter in signature.parameters if parameter != "sensor_size"]
     for key in kwargs:
         if key == "sensor_size" and takes_size:
-            raise UserError(f"{spec}: leave sensor_size out, it is filled in")
+            raise TypeError("leave sensor_size out, it is filled in")
         if key not in known:
-            raise UserError(f"{spec}: {name} has no argument {key!r}{_suggest(key, known)}; it takes {', '.join(known) or 'none'}")
-    if len(args) > len(known):
-        raise UserError(f"{spec}: {name} takes {len(known)} arguments, got {len(args)}; it takes {', '.join(known)}")
-    arguments = dict(zip(known, args, strict=False))
-    twice = [key for key in kwargs if key in arguments]
-    arguments |= kwargs
-    missing = [key for key in known if key not in arguments and signature.parameters[key].default is inspect.Parameter.empty]
-    if twice or missing:
-        raise UserError(f"{spec}: {'given twice' if twice else 'missing'}: {', '.join(twice or missing)}")
-    if name in TRANSFORMS:
-        try:
-            return cls(**arguments)
-        except UserError as error:
-            raise UserError(f"{spec}: {error}") from error
-    return Guard(cls, arguments, takes_size)
+            raise TypeError(f"{name} has no argument {key!r}{suggestion(key, known)}")
+    # Transforms take lists and tuples alike, the text of an encoding knows tuples only.
+    args, kwargs = tuple(map(_frozen, args)), {key: _frozen(value) for key, value in kwargs.items()}
+    bound = signature.replace(parameters=[signature.parameters[k] for k in known]).bind(*args, **kwargs)
+    return cls(**bound.arguments) if name in TRANSFORMS else Guard(cls, bound.arguments, takes_size)
 
 
-def _parse(spec: str) -> tuple[str, list[Any], dict[str, Any]]:
-    """Name and literal arguments of a call."""
-    try:
-        call = ast.parse(spec.strip(), mode="eval").body
-        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
-            raise ValueError
-        if any(keyword.arg is None for keyword in call.keywords):
-            raise ValueError
-        return (
-            call.func.id,
-            [_literal(argument) for argument in call.args],
-            {str(keyword.arg): _literal(keyword.value) for keyword in call.keywords},
-        )
-    except (SyntaxError, ValueError, TypeError, AttributeError, MemoryError, RecursionError):
-        raise UserError(
-            f"{spec!r} is no transform; write a call with literal arguments such as TimeFrames(bins=16, start=0, stop=340000)"
-        ) from None
-
-
-def _literal(node: ast.expr) -> Any:
-    value = ast.literal_eval(node)
+def _frozen(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
@@ -242,7 +219,3 @@ def _check_order(encoding: Encoding) -> None:
     if 0 in kinds and 1 not in kinds:
         raise UserError(f"{encoding!r} makes no frames; add one that does, such as TimeFrames(bins, start, stop)")
 
-
-def _suggest(word: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(word, known, 1, 0.5) or [name for name in known if name.lower() == word.lower()]
-    return f" (did you mean {close[0]}?)" if close else ""

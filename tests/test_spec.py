@@ -1,0 +1,39 @@
+"""Objects from text: only what is named can be made."""
+
+from __future__ import annotations
+
+import pytest
+
+from mxsnn import neurons, reset, surrogate
+from mxsnn.errors import UserError
+from mxsnn.spec import build
+
+NAMES = neurons.NEURONS | {"to_value": reset.to_value, "subtract": reset.subtract, "atan": surrogate.atan}
+
+
+def test_calls_names_and_literals():
+    text = "LIF(tau=5, v_rest=-0.5, reset=to_value(-0.5), fire=atan(3.0))"
+    assert build(text, NAMES) == neurons.LIF(tau=5, v_rest=-0.5, reset=reset.to_value(-0.5), fire=surrogate.atan(3.0))
+    assert build("ALIF(tau_threshold=inf)", NAMES).tau_threshold == float("inf")
+    assert build(" subtract ", NAMES) is reset.subtract
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("LIFF(tau=5)", "did you mean LIF?"),
+        ("LIF(tua=5)", "LIF(tua=5): "),
+        ("LIF(tau=-5)", "must be positive"),
+        ("LIF(tau=", "write it like Name(option=value)"),
+        ("LIF(**{'tau': 5})", "name each option"),
+        ("(lambda: 1)()", "only names, calls and literals"),
+        ("LIF.__class__", "only names, calls and literals"),
+        ("LIF(tau=1+x)", "only names, calls and literals"),
+        ("(" * 3000, "cannot read"),
+        ("", "cannot read"),
+    ],
+)
+def test_mistakes_are_one_line(text, message):
+    with pytest.raises(UserError) as raised:
+        build(text, NAMES)
+    assert message in str(raised.value) and "\n" not in str(raised.value)
