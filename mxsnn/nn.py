@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 
 from mxsnn.engine import unroll
-from mxsnn.neurons import LI, Neuron, positive_fields
+from mxsnn.neurons import LI, Neuron, Outputs, parameters, positive_fields
 from mxsnn.typing import Array, State
 
 __all__ = ["Readout", "Recurrent", "Spiking", "Stack", "Temporal", "count", "last", "max_pool", "maximum", "mean"]
@@ -35,16 +37,17 @@ class Spiking(Temporal):
         known = [f.name for f in dataclasses.fields(neuron) if not f.metadata.get("static")]
         for name in learn:
             if name not in known:
-                raise ValueError(
-                    f"{type(neuron).__name__} has no parameter {name!r} to learn; it has {', '.join(known)}"
-                )
+                raise ValueError(f"{type(neuron).__name__} has no parameter {name!r} to learn; it has {', '.join(known)}")
         self.fixed = nnx.data(neuron)
         self.backend = backend
         self.learned = nnx.Dict({name: nnx.Param(self._raw(neuron, name)) for name in learn})
 
     @staticmethod
     def _raw(neuron: Neuron, name: str) -> Array:
-        value = jnp.asarray(getattr(neuron, name), jnp.float32)
+        value = getattr(neuron, name)
+        if not isinstance(value, jax.core.Tracer) and not np.isfinite(value).all():
+            raise ValueError(f"{type(neuron).__name__}.{name} is {value}; only a finite parameter can be learned")
+        value = jnp.asarray(value, jnp.float32)
         return jnp.log(value) if name in positive_fields(type(neuron)) else value
 
     @property
@@ -58,37 +61,47 @@ class Spiking(Temporal):
         return unroll(self.neuron, xs, state, self.backend)
 
 
-class Recurrent(Spiking):
-    """Neurons that hear each other's outputs one step later: x'[t] = x[t] + W out[t-1], for `xs[T, B, features]`.
+@parameters
+class FedBack:
+    """A neuron that hears the last outputs of its like, x'[t] = x[t] + out[t-1] W. It mixes the neurons: for the scan alone."""
 
-    W is `[features, features]`, drawn orthogonal times `scale`. The state is `(neuron's state, out)`. The product has to stay inside
-    the loop over time, so no backend but the scan can run it.
+    neuron: Any  # a Neuron
+    kernel: Array  # [features, features]
+
+    @property
+    def outputs(self) -> Outputs:
+        return self.neuron.outputs
+
+    def init(self, shape, dtype=jnp.float32) -> State:
+        return self.neuron.init(shape, dtype), jnp.zeros(shape, dtype)
+
+    def step(self, state: State, x: Array) -> tuple[State, Array]:
+        inner, out = state
+        inner, out = self.neuron.step(inner, x + out @ self.kernel)
+        return (inner, out), out
+
+
+class Recurrent(Spiking):
+    """Neurons that hear each other's outputs one step later: x'[t] = x[t] + out[t-1] W, for `xs[T, B, features]`.
+
+    W is `[features, features]`, drawn orthogonal times `scale`. The state is `(neuron's state, out)`. The product has to stay
+    inside the loop over time, so no backend but the scan runs it.
     """
 
     def __init__(self, neuron: Neuron, features: int, *, learn: Sequence[str] = (), scale: float = 0.1, rngs: nnx.Rngs):
-        super().__init__(neuron, learn=learn)
+        super().__init__(neuron, learn=learn, backend="scan")
         self.kernel = nnx.Param(nnx.initializers.orthogonal(scale)(rngs.params(), (features, features)))
 
     def __call__(self, xs: Array, state: State = None) -> tuple[State, Array]:
-        kernel, neuron = self.kernel[...], self.neuron
+        kernel = self.kernel[...]
         if xs.shape[-1] != kernel.shape[0]:
             raise ValueError(f"Recurrent was made for {kernel.shape[0]} features; got inputs {xs.shape}")
-        dtype = jnp.promote_types(xs.dtype, jnp.float32)
-        if state is None:
-            state = neuron.init(xs.shape[1:], dtype), jnp.zeros(xs.shape[1:], dtype)
-
-        def step(carry, x):
-            inner, out = carry
-            inner, out = neuron.step(inner, x + out @ kernel)
-            return (inner, out), out
-
-        state, out = jax.lax.scan(step, state, xs)
-        return state, out.astype(xs.dtype) if jnp.issubdtype(xs.dtype, jnp.floating) else out
+        return unroll(FedBack(self.neuron, kernel), xs, state, self.backend)
 
 
 def count(out: Array) -> Array:
-    """Sum over time, `[T, B, ...] -> [B, ...]`: the number of spikes."""
-    return out.sum(0)
+    """Sum over time, `[T, B, ...] -> [B, ...]`: the number of spikes, in float32 at least (bfloat16 counts to 256)."""
+    return out.sum(0, dtype=jnp.promote_types(out.dtype, jnp.float32))
 
 
 def last(out: Array) -> Array:
@@ -102,8 +115,8 @@ def maximum(out: Array) -> Array:
 
 
 def mean(out: Array) -> Array:
-    """Mean over time, `[T, B, ...] -> [B, ...]`."""
-    return out.mean(0)
+    """Mean over time, `[T, B, ...] -> [B, ...]`, in float32 at least."""
+    return out.mean(0, dtype=jnp.promote_types(out.dtype, jnp.float32))
 
 
 def max_pool(x: Array) -> Array:
@@ -135,8 +148,8 @@ class Readout(Temporal):
 class Stack(Temporal):
     """Layers one after the other; a layer that is not `Temporal` sees time and batch as one axis, `[T*B, ...]`, once.
 
-    A convolution inside the loop over time costs several times this (measured 4 to 14 times on a CPU). The state is a tuple with one entry
-    per layer, None for those that keep none.
+    A convolution inside the loop over time costs several times this (measured 4 to 14 times on a CPU). The state is a tuple with
+    one entry per layer, None for those that keep none.
     """
 
     def __init__(self, *layers: Callable):
@@ -150,15 +163,13 @@ class Stack(Temporal):
         """Like a call, with the output of every layer: for firing rates and figures."""
         states = (None,) * len(self.layers) if state is None else state
         if len(states) != len(self.layers):
-            raise ValueError(
-                f"the state of a Stack has one entry per layer: expected {len(self.layers)}, got {len(states)}"
-            )
+            raise ValueError(f"the state of a Stack has one entry per layer: expected {len(self.layers)}, got {len(states)}")
         after, outs = [], []
         for layer, s in zip(self.layers, states, strict=True):
             if isinstance(layer, Temporal):
                 s, xs = layer(xs, s)
             else:
-                out = layer(xs.reshape(-1, *xs.shape[2:]))
+                out = layer(xs.reshape(xs.shape[0] * xs.shape[1], *xs.shape[2:]))
                 xs = out.reshape(*xs.shape[:2], *out.shape[1:])
             after.append(s)
             outs.append(xs)
