@@ -47,23 +47,37 @@ SILENT, SATURATED = 1e-3, 0.5
 
 
 def main(argv: Sequence[str]) -> None:
-    """Runs what the command line asks for. Raises UserError for what the user can mend."""
+    """Runs what the command line asks for. Raises UserError for what the user can mend, before anything is written."""
     settings = configuration.parse(argv, PRESETS, "experiments.classify")
     configuration.prepare(settings)
     recordings, encoded = _data(settings)
+    splits = _splits(settings, recordings)
     identity = settings.identity() | {"recordings": recordings.fingerprint()}
-    with Run(settings.out, identity) as run:
-        if run.result is not None:
-            print(f"{run.folder} holds a finished run")
-        elif settings.folds:
-            run.started()
-            run.finish(_cross_validate(settings, identity, recordings, encoded))
+    run = Run(settings.out, identity)
+    result = run.result
+    if result is None:
+        source = _source(settings, encoded)
+        if settings.folds:
+            _problem(settings, encoded, source, splits[0], len(recordings.classes))  # what cannot work fails here
+            with run:
+                results = [
+                    _train(settings, Run(run.folder / f"fold-{k}", identity | {"fold": k}), recordings, encoded, source, split, f"fold {k}")
+                    for k, split in enumerate(splits)
+                ]
+                result = run.finish(_pooled(results, recordings, run.folder))
         else:
-            split = official(recordings.labels, recordings.test, settings.data.validation, settings.seed, recordings.groups)
-            problem = _problem(settings, encoded, _source(settings, encoded), split, len(recordings.classes))
-            run.finish(_train(settings, run, recordings, problem, "train"))
-        assert run.result is not None
-        _say(run.folder, run.result)
+            result = _train(settings, run, recordings, encoded, source, splits[0], "train")
+    else:
+        print(f"{run.folder} holds a finished run")
+    _say(run.folder, result)
+
+
+def _splits(settings: Config, recordings: datasets.Recordings) -> list[Split]:
+    """The official test part, or so many folds, in which every recording is tested once."""
+    labels, groups, part = recordings.labels, recordings.groups, settings.data.validation
+    if not settings.folds:
+        return [official(labels, recordings.test, part, settings.seed, groups)]
+    return [with_validation(labels, test, part, settings.seed, groups) for test in folds(labels, settings.folds, settings.seed, groups)]
 
 
 def _data(settings: Config) -> tuple[datasets.Recordings, Encoded]:
@@ -167,31 +181,36 @@ def _problem(settings: Config, encoded: Encoded, source: Source, split: Split, c
 
 
 
-def _train(settings: Config, run: Run, recordings: datasets.Recordings, problem: Problem, title: str) -> dict[str, Any]:
-    """Trains on one split and measures the model that the validation part selected on the test part."""
-    run.started()
-    metrics = Metrics(run.folder, settings.wandb, settings.identity())
-    try:
-        state, compiled = fit(problem, run, metrics, title)
-    finally:
-        metrics.close()
-    means, outputs = evaluate(compiled, problem, state.best.params, state.best.stats, problem.split.test)
-    result = _result(problem, state, compiled, recordings, metrics.rows(), means, outputs)
-    figures.learning_curves(metrics.rows(), run.folder / "curves.png")
-    figures.confusion_matrix(np.array(result["confusion"]), recordings.classes, run.folder / "confusion.png")
-    index = int(problem.split.test[0])
-    _, spikes = _example(problem, state, index)
-    figures.example(recordings[index], recordings.classes[recordings.labels[index]], spikes, run.folder / "example.png")
-    return result
+def _train(
+    settings: Config, run: Run, recordings: datasets.Recordings, encoded: Encoded, source: Source, split: Split, title: str
+) -> dict[str, Any]:
+    """Trains on one split and measures the model that the validation part selected on the test part; a run of its own."""
+    if run.result is not None:
+        return run.result
+    problem = _problem(settings, encoded, source, split, len(recordings.classes))
+    with run:
+        metrics = Metrics(run.folder, settings.wandb, settings.identity())
+        try:
+            state, compiled = fit(problem, run, metrics, title, profile=settings.profile)
+        finally:
+            metrics.close()
+        means, outputs = evaluate(compiled, problem, state.best.params, state.best.stats, split.test)
+        result = _result(problem, state, compiled, recordings, metrics.rows(), means, outputs)
+        figures.learning_curves(metrics.rows(), run.folder / "curves.png")
+        figures.confusion_matrix(np.array(result["confusion"]), recordings.classes, run.folder / "confusion.png")
+        index = int(split.test[0])
+        spikes = _spikes(problem, state, index)
+        figures.example(recordings[index], recordings.classes[recordings.labels[index]], spikes, run.folder / "example.png")
+        return run.finish(result)
 
 
-def _example(problem: Problem, state: TrainState, index: int) -> tuple[np.ndarray, list[np.ndarray]]:
-    """One sample's frames `[T, H, W, C]` and the spikes `[T, ...]` of each layer."""
-    frames = np.asarray(problem.source.frames(np.array([index]), None))
+def _spikes(problem: Problem, state: TrainState, index: int) -> list[np.ndarray]:
+    """The spikes `[T, ...]` of each layer for one sample, under the selected model."""
+    frames = jnp.asarray(problem.source.frames(np.array([index]), None))
     model = nnx.merge(nnx.graphdef(problem.model), state.best.params, state.best.stats)
     model.eval()
-    _, _, spikes = model.trace(jnp.swapaxes(jnp.asarray(frames), 0, 1))
-    return frames[0], [np.asarray(s, np.float32)[:, 0] for s in spikes]
+    _, _, spikes = model.trace(jnp.swapaxes(frames, 0, 1))
+    return [np.asarray(s, np.float32)[:, 0] for s in spikes]
 
 
 def _result(
@@ -247,23 +266,6 @@ def _peak_memory() -> int:
     stats = jax.devices()[0].memory_stats() or {}
     unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss
     return stats.get("peak_bytes_in_use", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)
-
-
-def _cross_validate(settings: Config, identity: dict[str, Any], recordings: datasets.Recordings, encoded: Encoded) -> dict[str, Any]:
-    """Every recording is tested once, by a model that was neither trained nor selected on it; each fold is a run of its own."""
-    labels, groups = recordings.labels, recordings.groups
-    parts = folds(labels, settings.folds, settings.seed, groups)
-    source = _source(settings, encoded)
-    results = []
-    for k, part in enumerate(parts):
-        with Run(settings.out / f"fold-{k}", identity | {"fold": k}) as run:
-            if run.result is None:
-                split = with_validation(labels, part, settings.data.validation, settings.seed, groups)
-                problem = _problem(settings, encoded, source, split, len(recordings.classes))
-                run.finish(_train(settings, run, recordings, problem, f"fold {k + 1}/{len(parts)}"))
-            assert run.result is not None
-            results.append(run.result)
-    return _pooled(results, recordings, settings.out)
 
 
 def _pooled(results: list[dict[str, Any]], recordings: datasets.Recordings, folder: Path) -> dict[str, Any]:

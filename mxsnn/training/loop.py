@@ -149,12 +149,12 @@ def _means(sums) -> dict[str, float]:
     return {name: float(value) / weight for name, value in sums.items() if name != "weight"}
 
 
-def fit(problem: Problem, run: Run, metrics: Metrics, title: str = "train") -> tuple[TrainState, Compiled]:
+def fit(problem: Problem, run: Run, metrics: Metrics, title: str, profile: bool = False) -> tuple[TrainState, Compiled]:
     """Trains to the last epoch, from the newest good checkpoint of the run where there is one.
 
     After each epoch: the validation part decides which model is the best so far; the test part is measured beside it; a row of
     metrics and a checkpoint are written. SIGTERM and SIGINT end the training after the step at hand, with a checkpoint, by
-    SystemExit with the code 128 + signal.
+    SystemExit with the code 128 + signal. `profile` traces five steps into the run's folder `profile`.
     """
     order = Order(problem.split.train, problem.batch, problem.seed)
     total = problem.epochs * order.steps_per_epoch
@@ -168,11 +168,17 @@ def fit(problem: Problem, run: Run, metrics: Metrics, title: str = "train") -> t
     metrics.rewind(step)
     compiled = compile(problem, state, order)
     progress = Progress(title, step, total)
+    traced = range(step + 3, step + 8) if profile else ()
     clock = time.perf_counter()
     try:
         with _interruptions() as interrupted:
             for batch in training(problem.source, order, step, total, problem.workers):
+                if traced and step == traced[0]:
+                    jax.profiler.start_trace(str(run.folder / "profile"))
                 state = compiled.train(state, batch)
+                if traced and step == traced[-1]:
+                    jax.block_until_ready(state)
+                    jax.profiler.stop_trace()
                 step += 1
                 progress.step()
                 if step % order.steps_per_epoch == 0:

@@ -1,4 +1,7 @@
-"""A run is a directory that says everything: configuration, environment, metrics, checkpoints, and its result, written last."""
+"""A run is a directory that says everything: configuration, environment, metrics, checkpoints, and its result, written last.
+
+`environment.json` is a list with one entry for each start.
+"""
 
 from __future__ import annotations
 
@@ -71,58 +74,62 @@ def _processor() -> str:
 
 
 class Run:
-    """Opens or resumes the run of one configuration in `folder`, which this process then holds alone until `close`.
+    """The run of one configuration in `folder`: made or resumed by `with`, and then held by this process alone.
 
-    Raises UserError where the folder holds anything else: another configuration, other files, a run that another process is at.
+    Nothing is written before that. Raises UserError where the folder holds anything else (another configuration, other files), and
+    on entering where another process is at it.
     """
 
     def __init__(self, folder: str | Path, config: dict[str, Any]):
         self.folder = Path(folder)
-        config = json.loads(json.dumps(config))
-        known = self.folder / "config.json"
+        self._config = json.loads(json.dumps(config))
+        self._known = self.folder / "config.json"
         if self.folder.exists() and not self.folder.is_dir():
             raise UserError(f"{self.folder} is a file; give a folder for the run")
-        # A kill may have come before the configuration was written: its own files do not make the folder foreign.
-        own = {"lock", "config.json.tmp"}
-        if self.folder.is_dir() and not known.exists() and {f.name for f in self.folder.iterdir()} - own:
+        if self._known.exists():
+            _same(_read(self._known), self._config, self.folder)
+        elif self.folder.is_dir() and {f.name for f in self.folder.iterdir()} - {"lock", "config.json.tmp"}:
+            # Those two are of a run that was killed before it had written its configuration.
             raise UserError(f"{self.folder} holds other files and no config.json; give an empty or a new folder")
-        if known.exists():
-            _same(json.loads(known.read_text()), config, self.folder)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._lock = (self.folder / "lock").open("w")
+
+    def __enter__(self) -> Run:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._lock = (self.folder / "lock").open("w")
+        except OSError as error:
+            raise UserError(f"cannot write to {self.folder}: {error.strerror}; give another --out") from None
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             self._lock.close()
             raise UserError(f"another process is running in {self.folder}; wait for it or give another folder") from None
-        if not known.exists():
-            write_atomically(known, json.dumps(config, indent=2) + "\n")
+        if not self._known.exists():
+            write_atomically(self._known, json.dumps(self._config, indent=2) + "\n")
+        path = self.folder / "environment.json"
+        starts = _read(path) if path.exists() else []
+        write_atomically(path, json.dumps([*starts, environment()], indent=2) + "\n")
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._lock.close()
 
     @property
     def result(self) -> dict[str, Any] | None:
         """What the run found, None while it is not finished."""
         path = self.folder / "result.json"
-        return json.loads(path.read_text()) if path.exists() else None
+        return _read(path) if path.exists() else None
 
-    def started(self) -> None:
-        """Adds this start's environment to `environment.json`, a list with one entry per start."""
-        path = self.folder / "environment.json"
-        starts = json.loads(path.read_text()) if path.exists() else []
-        write_atomically(path, json.dumps([*starts, environment()], indent=2) + "\n")
-
-    def finish(self, result: dict[str, Any]) -> None:
-        """Writes `result.json`: from here on the run is finished."""
+    def finish(self, result: dict[str, Any]) -> dict[str, Any]:
+        """Writes `result.json`, whereby the run is finished; returns what it says."""
         write_atomically(self.folder / "result.json", json.dumps(result, indent=2) + "\n")
+        return _read(self.folder / "result.json")
 
-    def close(self) -> None:
-        """Lets other processes at the folder."""
-        self._lock.close()
 
-    def __enter__(self) -> Run:
-        return self
-
-    def __exit__(self, *_) -> None:
-        self.close()
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise UserError(f"cannot read {path}: {error}; mend or remove it") from None
 
 
 def _same(before: Any, now: Any, folder: Path) -> None:
