@@ -1,0 +1,193 @@
+"""The console script: what it says, on which stream, and with which exit code."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+import mxsnn
+from mxsnn import cli
+from mxsnn.cli import main
+from mxsnn.events.stream import STRUCTURED
+from mxsnn.training.run import PACKAGES
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    """Five events, two of them ON, within 2 ms, on the pixels of 4 x 3."""
+    events = np.array([(0, 0, 500, 1), (3, 1, 600, 0), (1, 2, 900, 0), (1, 1, 900, 1), (2, 0, 2500, 0)], STRUCTURED)
+    np.save(tmp_path / "recording.npy", events)
+    return tmp_path / "recording.npy"
+
+
+def refused(capsys: pytest.CaptureFixture, *argv: str) -> str:
+    """The one line on stderr of a command that exits with 2 and says nothing on stdout."""
+    assert main(argv) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.startswith("error: ") and err.count("\n") == 1 and err.endswith("\n")
+    return err
+
+
+def test_info_for_programs(recording: Path, capsys: pytest.CaptureFixture) -> None:
+    assert main(["info", str(recording), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "file": str(recording),
+        "format": "numpy",
+        "holds": "events",
+        "sensor_size": [4, 3],
+        "sensor_size_is_extent": True,
+        "events": 5,
+        "on": 2,
+        "off": 3,
+        "first_us": 500,
+        "last_us": 2500,
+        "duration_us": 2000,
+        "events_per_second": 2500.0,
+    }
+
+
+def test_info_for_people(recording: Path, capsys: pytest.CaptureFixture) -> None:
+    assert main(["info", str(recording)]) == 0
+    lines = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert lines["format"] == "numpy"
+    assert lines["holds"] == "5 events: 2 ON, 3 OFF"
+    assert lines["sensor"].startswith("4 x 3 pixels, as far as the events reach")
+    assert lines["time"] == "500 to 2,500 us: 0.002 s"
+    assert lines["rate"] == "2,500 events/s"
+
+
+@pytest.mark.parametrize(("n", "duration"), [(0, None), (1, 0)])
+def test_info_where_there_is_no_rate(n: int, duration: int | None, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    path = tmp_path / "few.npy"
+    np.save(path, np.zeros(n, STRUCTURED))
+    assert main(["info", str(path), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["events"], found["duration_us"], found["events_per_second"]) == (n, duration, None)
+    assert found["sensor_size"] == ([1, 1] if n else None)
+    assert main(["info", str(path)]) == 0
+    assert "unknown" in capsys.readouterr().out
+
+
+def test_info_of_a_file_that_states_its_sensor(recording: Path, capsys: pytest.CaptureFixture, monkeypatch) -> None:
+    read = mxsnn.events.read
+    monkeypatch.setattr(mxsnn.events, "read", lambda path: read(path, sensor_size=(346, 260)))
+    assert main(["info", str(recording)]) == 0
+    assert "346 x 260 pixels, as the file states" in capsys.readouterr().out
+    assert main(["info", str(recording), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["sensor_size_is_extent"] is False
+
+
+def test_info_of_ready_frames(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    path = tmp_path / "frames.npz"
+    np.savez(path, frames=np.zeros((7, 2, 5, 6), np.float32))
+    assert main(["info", str(path), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["holds"], found["shape"], found["dtype"], found["sensor_size"]) == ("frames", [7, 5, 6, 2], "float32", [6, 5])
+    assert main(["info", str(path)]) == 0
+    assert "7 ready frames, float32 [7, 5, 6, 2]" in capsys.readouterr().out
+
+
+def test_info_of_a_real_recording(test_data: Path, capsys: pytest.CaptureFixture) -> None:
+    path = min((test_data / "nmnist" / "Test").rglob("*.bin"))
+    assert main(["info", str(path), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["format"] == "nmnist" and found["on"] + found["off"] == found["events"] > 1000
+    assert found["duration_us"] == pytest.approx(300_000, rel=0.1)
+    assert max(found["sensor_size"]) <= 34
+
+
+def test_env_for_programs(capsys: pytest.CaptureFixture) -> None:
+    assert main(["env", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["versions"].keys() == {*PACKAGES, *cli.WITHOUT, "python"}
+    assert found["versions"]["jax"] == jax.__version__
+    assert found["versions"]["mxsnn"] == mxsnn.__version__
+    assert found["missing"].keys() == {name for name, version in found["versions"].items() if version is None}
+    assert found["extras"]["peers"] == all(found["versions"][name] for name in ("torch", "snntorch", "spikingjelly"))
+    assert len(found["devices"]) == len(jax.devices())
+
+
+def test_env_for_people_says_what_is_missing(capsys: pytest.CaptureFixture, monkeypatch) -> None:
+    monkeypatch.setattr(cli, "_version", lambda name: None if name in ("expelliarmus", "torch") else "1.2.3")
+    assert main(["env"]) == 0
+    lines = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert lines["expelliarmus"].startswith("missing: ") and "raw files" in lines["expelliarmus"]
+    assert lines["torch"].startswith("missing: ") and "mxsnn[peers]" in lines["torch"]
+    assert lines["snntorch"] == "1.2.3"
+    assert "experiments" in lines["extras"] and "peers" not in lines["extras"]
+
+
+def test_env_where_jax_finds_no_device(capsys: pytest.CaptureFixture, monkeypatch) -> None:
+    def devices():
+        raise RuntimeError("Unable to initialize backend 'cuda'\nand more lines")
+
+    monkeypatch.setattr(jax, "devices", devices)
+    assert "Unable to initialize backend 'cuda'" in refused(capsys, "env")
+
+
+def test_extras_are_those_of_the_project() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert cli.EXTRAS.keys() == project.keys() - {"dev"}
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["inof", "x"], "did you mean info?"),
+        (["--json", "evn"], "did you mean env?"),
+        (["xyzzy"], "there are info, env"),
+        (["info"], "FILE"),
+        (["info", "a.npy", "b.npy"], "b.npy"),
+        (["env", "--jsn"], "--jsn"),
+        (["env", "--js"], "--js"),
+        (["--vers"], "--vers"),
+        (["info", "nowhere.npy"], "nowhere.npy: no such file"),
+        (["info", "."], "a folder"),
+        (["info", "two\nlines.npy"], "lines.npy: no such file"),
+    ],
+)
+def test_mistakes_are_one_line(argv: list[str], said: str, capsys: pytest.CaptureFixture) -> None:
+    assert said in refused(capsys, *argv)
+
+
+def test_a_damaged_recording_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    path = tmp_path / "cut.bin"
+    path.write_bytes(bytes(7))
+    assert "7 bytes" in refused(capsys, "info", str(path))
+
+
+def test_help_and_version(capsys: pytest.CaptureFixture) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"mxsnn {mxsnn.__version__}\n"
+    for argv in ([], ["--help"]):
+        assert main(argv) == 0
+        out, err = capsys.readouterr()
+        assert err == "" and all(command.__name__ in out for command in cli.COMMANDS)
+    for command in cli.COMMANDS:
+        assert main([command.__name__, "--help"]) == 0
+        assert "--json" in capsys.readouterr().out
+
+
+def test_help_loads_nothing_that_the_package_itself_does_not() -> None:
+    code = "import sys, mxsnn; before = set(sys.modules); from mxsnn.cli import main; main(['--help']); "
+    code += "print({name.split('.')[0] for name in set(sys.modules) - before} - set(sys.stdlib_module_names), file=sys.stderr)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert run.stderr.strip() in ("{'mxsnn'}", "set()")
+
+
+def test_a_reader_that_goes_is_no_error(recording: Path) -> None:
+    command = [sys.executable, "-m", "mxsnn.cli", "info", str(recording)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT) as process:
+        assert process.stdout is not None and process.stderr is not None
+        process.stdout.close()  # before the first word, as Python takes longer to start
+        assert process.stderr.read() == b""
+    assert process.returncode == 141
