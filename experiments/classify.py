@@ -1,7 +1,7 @@
 """Classifies event recordings with a spiking network: `python -m experiments.classify PRESET [--key value ...] --out DIR`.
 
-    python -m experiments.classify smoke --out runs/smoke
-    python -m experiments.classify nmnist --data.root FOLDER --folds 5 --out runs/nmnist
+python -m experiments.classify smoke --out runs/smoke
+python -m experiments.classify nmnist --data.root FOLDER --folds 5 --out runs/nmnist
 """
 
 from __future__ import annotations
@@ -60,10 +60,10 @@ def main(argv: Sequence[str]) -> None:
         if settings.folds:
             _problem(settings, encoded, source, splits[0], len(recordings.classes))  # what cannot work fails here
             with run:
-                results = [
-                    _train(settings, Run(run.folder / f"fold-{k}", identity | {"fold": k}), recordings, encoded, source, split, f"fold {k}")
-                    for k, split in enumerate(splits)
-                ]
+                results = []
+                for k, split in enumerate(splits):
+                    fold = Run(run.folder / f"fold-{k}", identity | {"fold": k})
+                    results.append(_train(settings, fold, recordings, encoded, source, split, f"fold {k}"))
                 result = run.finish(_pooled(results, recordings, run.folder))
         else:
             result = _train(settings, run, recordings, encoded, source, splits[0], "train")
@@ -77,7 +77,8 @@ def _splits(settings: Config, recordings: datasets.Recordings) -> list[Split]:
     labels, groups, part = recordings.labels, recordings.groups, settings.data.validation
     if not settings.folds:
         return [official(labels, recordings.test, part, settings.seed, groups)]
-    return [with_validation(labels, test, part, settings.seed, groups) for test in folds(labels, settings.folds, settings.seed, groups)]
+    parts = folds(labels, settings.folds, settings.seed, groups)
+    return [with_validation(labels, test, part, settings.seed, groups) for test in parts]
 
 
 def _data(settings: Config) -> tuple[datasets.Recordings, Encoded]:
@@ -114,7 +115,7 @@ def _source(settings: Config, encoded: Encoded) -> Source:
     if settings.resident or (settings.resident is None and fits):
         return Resident(encoded)
     encoded.recordings.validate()
-    log.warning("streaming: %.2f GB encoded, room for %.2f GB, %s", size / 1e9, room / 1e9, "augmented" if encoded.augmented else "plain")
+    log.warning("streaming %.2f GB, %s", size / 1e9, "augmented" if encoded.augmented else f"room for {room / 1e9:.2f} GB")
     return encoded
 
 
@@ -165,20 +166,19 @@ def _problem(settings: Config, encoded: Encoded, source: Source, split: Split, c
             keys = jax.vmap(lambda index: jax.random.fold_in(key, index))(batch["index"])
             frames = jax.vmap(lambda f, k: shift(f, k, settings.data.shift))(frames, keys)
         _, logits, spikes = model.trace(jnp.swapaxes(frames, 0, 1))
-        losses = cross_entropy(logits, label, settings.train.smoothing if key is not None else 0.0) * weight
+        losses = cross_entropy(logits, jnp.asarray(label), settings.train.smoothing if key is not None else 0.0) * weight
         sums = {"loss": losses.sum(), "accuracy": ((logits.argmax(-1) == label) * weight).sum(), "weight": weight.sum()}
         rates = jnp.stack([s.astype(jnp.float32).mean((0, *range(2, s.ndim))) for s in spikes], -1)
         return losses.sum() / weight.sum(), (sums, {"logits": logits, "rates": rates})
 
-    steps = settings.train.epochs * (len(split.train) // settings.train.batch)
-    schedule = optax.warmup_cosine_decay_schedule(0.0, settings.train.lr, round(settings.train.warmup * steps), max(steps, 1))
-    optimizer = optax.adamw(schedule, weight_decay=settings.train.weight_decay, mask=lambda p: jax.tree.map(lambda a: a.ndim > 1, p))
-    if len(split.train) < settings.train.batch:
-        raise UserError(f"a batch of {settings.train.batch} is more than the {len(split.train)} training samples; lower --train.batch")
-    return Problem(
-        model, objective, optimizer, source, split, settings.train.batch, settings.train.epochs, settings.seed, settings.workers
-    )
-
+    train = settings.train
+    if len(split.train) < train.batch:
+        raise UserError(f"a batch of {train.batch} is more than the {len(split.train)} training samples; lower --train.batch")
+    steps = train.epochs * (len(split.train) // train.batch)
+    schedule = optax.warmup_cosine_decay_schedule(0.0, train.lr, round(train.warmup * steps), steps)
+    kernels = lambda params: jax.tree.map(lambda p: p.ndim > 1, params)  # noqa: E731
+    optimizer = optax.adamw(schedule, weight_decay=train.weight_decay, mask=kernels)
+    return Problem(model, objective, optimizer, source, split, train.batch, train.epochs, settings.seed, settings.workers)
 
 
 def _train(
@@ -288,7 +288,7 @@ def _pooled(results: list[dict[str, Any]], recordings: datasets.Recordings, fold
         "confusion": table.tolist(),
         "folds": [r["test_accuracy"] for r in results],
         "params_digest": digest([np.frombuffer(bytes.fromhex(r["params_digest"]), np.uint8) for r in results]),
-        "firing_rates": {layer: float(np.mean([r["firing_rates"][layer] for r in results])) for layer in results[0]["firing_rates"]},
+        "firing_rates": {k: float(np.mean([r["firing_rates"][k] for r in results])) for k in results[0]["firing_rates"]},
         "warnings": sorted({w for r in results for w in r["warnings"]}),
         "seconds_per_epoch": weighted("seconds_per_epoch"),
         "compile_seconds": sum(r["compile_seconds"] for r in results),

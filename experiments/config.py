@@ -35,7 +35,7 @@ class Data:
     download: bool = False
     """nmnist: fetch what is missing into the root, through tonic"""
     encoding: tuple[str, ...] = ()
-    """transforms of mxsnn and tonic in order, e.g. "Denoise(filter_time=10000)" "TimeFrames(bins=16, start=0, stop=340000)"; times in us"""
+    """transforms of mxsnn and tonic, e.g. "Denoise(filter_time=10000)" "TimeFrames(bins=16, start=0, stop=340000)"; us"""
     augment: tuple[str, ...] = ()
     """random transforms of events that come before the encoding, in training only"""
     shift: int = 0
@@ -154,7 +154,8 @@ def parse(argv: Sequence[str], presets: Mapping[str, tuple[str, C]], program: st
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
-            return tyro.cli(type(default), default=default, args=list(argv[1:]), prog=f"python -m {program} {argv[0]}", description=about)
+            name = f"python -m {program} {argv[0]}"
+            return tyro.cli(type(default), default=default, args=list(argv[1:]), prog=name, description=about)
     except SystemExit as end:
         if end.code in (0, None):
             raise

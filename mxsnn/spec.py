@@ -13,8 +13,8 @@ from mxsnn.errors import UserError
 def build(text: str, names: Mapping[str, Callable[..., Any]]) -> Any:
     """The object that `text` describes: a name of `names`, or its call with literals and further such names and calls.
 
-    Nothing else is evaluated. Raises UserError, with a suggestion, for unknown names, for what is no such call, and for arguments that
-    the constructor refuses.
+    Nothing else is evaluated. Raises UserError, with a suggestion, for unknown names, for what is no such call, and for
+    arguments that the constructor refuses.
     """
     try:
         tree = ast.parse(text.strip(), mode="eval").body

@@ -78,7 +78,7 @@ def surrogate(slope: Callable[..., Array]) -> Callable[..., Surrogate]:
         bound.apply_defaults()
         return Surrogate(slope, tuple(bound.arguments.items()))
 
-    constructor.__signature__ = options  # ty: ignore
+    setattr(constructor, "__signature__", options)  # noqa: B010  (for help() and editors)
     return constructor
 
 

@@ -43,7 +43,7 @@ def check_state(neuron: Neuron) -> None:
         after, _ = jax.eval_shape(neuron.step, state, jax.ShapeDtypeStruct((B, N), dtype))
         assert jax.tree.structure(state) == jax.tree.structure(after), f"a step turns {state} into {after}"
         for before, now in zip(jax.tree.leaves(state), jax.tree.leaves(after), strict=True):
-            assert (before.shape, before.dtype) == (now.shape, now.dtype), f"under {dtype.__name__}: {before} becomes {now}"
+            assert (before.shape, before.dtype) == (now.shape, now.dtype), f"under {jnp.dtype(dtype)}: {before} becomes {now}"
         for leaf in jax.tree.leaves(state):
             assert leaf.dtype == jnp.float32, f"init(shape, float32) gives a state in {leaf.dtype}"
 

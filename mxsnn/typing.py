@@ -8,7 +8,7 @@ from typing import Any
 import jax
 
 Array = jax.Array
-ArrayLike = jax.typing.ArrayLike
+ArrayLike = jax.Array | float
 
 Fire = Callable[[Array], Array]
 """From the distance to the threshold to a spike; 0/1 forward, a surrogate gradient backward."""

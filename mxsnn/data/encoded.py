@@ -35,7 +35,7 @@ class Encoded:
         recording = self.recordings[index]
         if isinstance(recording, np.ndarray):
             if self.encoding is not None:
-                raise UserError(f"recording {index} is frames already, {recording.shape}; leave the encoding empty for this data set")
+                raise UserError(f"recording {index} is frames already, {recording.shape}; leave the encoding empty")
             return recording
         if self.encoding is None:
             raise UserError(f"recording {index} is events; give an encoding, such as TimeFrames(bins=16, start=0, stop=100000)")

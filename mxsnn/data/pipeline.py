@@ -1,4 +1,4 @@
-"""From samples to batches: what comes when depends on (seed, step) alone, however many workers fetch it and whenever it is resumed."""
+"""From samples to batches: what comes when depends on (seed, step) alone, whoever fetches it and whenever it is resumed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ Batch = dict[str, np.ndarray | jax.Array]
 class Source(Protocol):
     """Encoded samples by index."""
 
-    labels: np.ndarray  # int [N]
+    @property
+    def labels(self) -> np.ndarray:
+        """The class of each sample, int [N]."""
+        ...
 
     def frames(self, indices: np.ndarray, epoch: int | None) -> np.ndarray | jax.Array:
         """The samples `[B, T, H, W, C]`; `epoch` tells augmentations of events apart, None: there must be none."""

@@ -47,9 +47,7 @@ def folds(labels: np.ndarray, count: int, seed: int, groups: np.ndarray | None =
     return [np.flatnonzero(part == k) for k in range(count)]
 
 
-def with_validation(
-    labels: np.ndarray, test: np.ndarray, fraction: float, seed: int, groups: np.ndarray | None = None
-) -> Split:
+def with_validation(labels: np.ndarray, test: np.ndarray, fraction: float, seed: int, groups: np.ndarray | None = None) -> Split:
     """The split with this test part; about `fraction` of the other samples select the model, the rest trains.
 
     Raises UserError where the fraction leaves nothing to train on or to select with.

@@ -166,7 +166,7 @@ def _transform(spec: str) -> Any:
         raise UserError(f"{spec}: tonic has {unguarded}, but mxsnn has no rule against its faults yet")
     transform = build(spec, known)
     if isinstance(transform, functools.partial):
-        raise UserError(f"{spec!r} is no transform; write a call with literal arguments such as TimeFrames(bins=16, start=0, stop=340000)")
+        raise UserError(f"{spec!r} is no transform; write a call with literal arguments, TimeFrames(bins=16, start=0, stop=340000)")
     return transform
 
 
@@ -218,4 +218,3 @@ def _check_order(encoding: Encoding) -> None:
             raise UserError(f"{encoding.specs[k + 1]} takes events, but {encoding.specs[k]} before it makes frames")
     if 0 in kinds and 1 not in kinds:
         raise UserError(f"{encoding!r} makes no frames; add one that does, such as TimeFrames(bins, start, stop)")
-

@@ -15,8 +15,8 @@ from mxsnn.typing import Array, State
 class SpikingCNN(nn.Temporal):
     """Blocks of 3x3 convolution, 2x2 maximum pooling, batch norm and neurons; then mean over time and a linear readout.
 
-    xs[T, B, H, W, C] -> (state, logits[B, K]). The readout sees firing rates: logits = W mean_t(spikes) + b, float32. Convolutions and
-    normalisation compute in `dtype`, membranes in float32.
+    xs[T, B, H, W, C] -> (state, logits[B, K]). The readout sees firing rates: logits = W mean_t(spikes) + b, float32.
+    Convolutions and normalisation compute in `dtype`, membranes in float32.
     """
 
     def __init__(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from typing import Any, ClassVar, Protocol, TypeVar, dataclass_transform
+from typing import Any, ClassVar, Protocol, TypeVar, cast, dataclass_transform
 
 import jax
 import jax.numpy as jnp
@@ -40,7 +40,12 @@ class Neuron(Protocol):
     `[H, W, C]`). Fields marked `static()` are functions that the neuron is given.
     """
 
-    outputs: ClassVar[Outputs]
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+    @property
+    def outputs(self) -> Outputs:
+        """The set that `out` comes from: a class variable, BINARY unless the neuron says otherwise."""
+        ...
 
     def init(self, shape: tuple[int, ...], dtype: Any = jnp.float32) -> State:
         """The state at rest: a NamedTuple of arrays of this shape (`[B, ...]`) and dtype."""
@@ -73,13 +78,13 @@ def _refuse_what_is_not_positive(self) -> None:
             raise ValueError(f"{type(self).__name__}.{name} must be positive, got {value}")
 
 
-@dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field, positive, static))
+@dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field, static))
 def parameters(cls: type[T]) -> type[T]:
     """Makes a class a frozen dataclass whose fields are pytree leaves, those marked `static()` excepted."""
     if not hasattr(cls, "__post_init__"):
         cls.__post_init__ = _refuse_what_is_not_positive
     cls = dataclasses.dataclass(frozen=True)(cls)
-    fields = dataclasses.fields(cls)
+    fields = dataclasses.fields(cast(Any, cls))
     leaves = tuple(f.name for f in fields if not f.metadata.get("static"))
     others = tuple(f.name for f in fields if f.metadata.get("static"))
 
@@ -101,7 +106,7 @@ def parameters(cls: type[T]) -> type[T]:
     return cls
 
 
-@dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field, positive, static))
+@dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field, static))
 def neuron(cls: type[T]) -> type[T]:
     """Makes a class with `init` and `step` a neuron: frozen, a pytree of its parameters, registered by name in `NEURONS`.
 

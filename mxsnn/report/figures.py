@@ -104,6 +104,7 @@ def confusion_matrix(table: np.ndarray, classes: Sequence[str], path: str | Path
     n, correct, count = int(table.sum()), int(np.trace(table)), len(classes)
     if table.shape != (count, count):
         raise ValueError(f"a table for {count} classes is {count}x{count}; got {table.shape}")
+    classes = [_short(name, 16) for name in classes]
     share = table / np.maximum(table.sum(1, keepdims=True), 1)
     low, high = wilson(correct, n)
     side = float(np.clip(0.42 * count, 2.4, 9))
@@ -124,6 +125,10 @@ def confusion_matrix(table: np.ndarray, classes: Sequence[str], path: str | Path
         axes.set(xlabel="predicted class", ylabel="true class", title=accuracy)
         bar = figure.colorbar(image, shrink=0.8, aspect=30, label="share of the true class")
         bar.outline.set_visible(False)
+
+
+def _short(name: str, most: int) -> str:
+    return name if len(name) <= most else name[: most - 1] + "…"
 
 
 class Trace(NamedTuple):
@@ -191,7 +196,7 @@ def _pictures(figure: SubFigure, recording: Events | np.ndarray, name: str) -> N
         axes.set(title=title, xticks=[], yticks=[])
         axes.spines[:].set(visible=True, color="#bbbbbb")
     panels[0].set(xlabel=f"x ({parts.shape[2]} pixels)", ylabel=f"y ({parts.shape[1]} pixels)")
-    figure.suptitle(f"“{name}”", x=0.01, ha="left", fontsize=10)
+    figure.suptitle(f"“{_short(name, 50)}”", x=0.01, ha="left", fontsize=10)
     colours = {"ON (brighter)": ON, "OFF (darker)": OFF, "both": "black"}
     patches = [Patch(color=colour, label=label) for label, colour in colours.items()]
     figure.legend(handles=patches, loc="upper right", ncols=3, borderpad=0.2, borderaxespad=0.2)

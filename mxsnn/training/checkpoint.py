@@ -73,9 +73,7 @@ class Checkpoints:
 
     def _read(self, step: int, like: Tree) -> Tree:
         expected, args = named(like), self._ocp.args
-        read = self._manager.restore(
-            step, args=args.Composite(state=args.StandardRestore(expected), digest=args.JsonRestore())
-        )
+        read = self._manager.restore(step, args=args.Composite(state=args.StandardRestore(expected), digest=args.JsonRestore()))
         state = {name: np.asarray(leaf) for name, leaf in read["state"].items()}
         if digest(state) != read["digest"]["sha256"]:
             raise ValueError("its contents do not match its digest")

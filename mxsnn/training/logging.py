@@ -1,4 +1,4 @@
-"""What a run says while it runs: a line of JSON per epoch, Weights & Biases when asked, a bar on a terminal, quiet lines elsewhere."""
+"""What a run says: a line of JSON per epoch, Weights & Biases when asked, a bar on a terminal, quiet lines elsewhere."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from mxsnn.training.run import write_atomically
 
@@ -16,7 +16,7 @@ Row = dict[str, Any]
 class Metrics:
     """`metrics.jsonl`: one row a line, each on disk before the next step; `wandb` is "off", "offline" or "online"."""
 
-    def __init__(self, folder: Path, wandb: str = "off", config: dict | None = None):
+    def __init__(self, folder: Path, wandb: Literal["off", "offline", "online"] = "off", config: dict | None = None):
         self.path = folder / "metrics.jsonl"
         self._wandb = None
         if wandb != "off":
@@ -24,8 +24,9 @@ class Metrics:
 
             # The folder's name is the run's identity, so that a resumed run goes on where it was.
             name = folder.absolute().as_posix().strip("/").replace("/", "-")[-100:]
+            settings = client.Settings(silent=True)
             self._wandb = client.init(
-                project="mxsnn", id=name, name=folder.name, dir=folder, mode=wandb, config=config, resume="allow"
+                project="mxsnn", id=name, name=folder.name, dir=folder, mode=wandb, config=config, resume="allow", settings=settings
             )
 
     def rows(self) -> list[Row]:

@@ -26,8 +26,9 @@ log = logging.getLogger(__name__)
 
 Sums = dict[str, Array]
 Objective = Callable[[Any, Batch, Array | None], tuple[Array, tuple[Sums, Any]]]
-"""`(model, batch, key) -> (loss, (sums, outputs))`, outputs a tree of `[B, ...]`. The sums run over the batch by weight and hold `loss` and `weight`; the key
-is None in evaluation."""
+"""`(model, batch, key) -> (loss, (sums, outputs))`, outputs a tree of `[B, ...]`.
+
+The sums run over the batch by weight and hold `loss` and `weight`; the key is None in evaluation."""
 
 
 class Problem(NamedTuple):
@@ -80,7 +81,7 @@ def initial(problem: Problem) -> TrainState:
     key = jax.random.key_data(jax.random.key(problem.seed))
     probe = next(evaluation(problem.source, problem.split.train[:1], 1))
     _, (sums, _) = jax.eval_shape(lambda: _forward(problem, False, params, stats, probe, None)[1])
-    best = Best(*_copies((params, stats)), jnp.float32(-1), jnp.float32(jnp.inf), jnp.int32(-1))
+    best = Best(_copies(params), _copies(stats), jnp.float32(-1), jnp.float32(jnp.inf), jnp.int32(-1))
     zeros = {name: jnp.zeros(s.shape, s.dtype) for name, s in sums.items()}
     return TrainState(params, stats, problem.optimizer.init(params), jnp.int32(0), key, zeros, best)
 
@@ -135,8 +136,9 @@ def evaluate(compiled: Compiled, problem: Problem, params, stats, indices: np.nd
         sums, out = compiled.evaluate(params, stats, batch)
         for name, value in sums.items():
             totals[name] = totals.get(name, 0.0) + float(value)
-        outputs.append(jax.tree.map(lambda o, n=int(batch["weight"].sum()): np.asarray(o)[:n], out))
-    return _means(totals), jax.tree.map(lambda *parts: np.concatenate(parts), *outputs)
+        outputs.append(out)
+    # Only the last batch is padded, behind its samples.
+    return _means(totals), jax.tree.map(lambda *parts: np.concatenate(parts)[: len(indices)], *outputs)
 
 
 def _copies(tree):
@@ -210,7 +212,7 @@ def _end_of_epoch(problem: Problem, compiled: Compiled, state: TrainState, epoch
     score, loss = jnp.float32(row["validation_accuracy"]), jnp.float32(row["validation_loss"])
     best = state.best
     if (score, -loss) > (best.score, -best.loss):
-        best = Best(*_copies((state.params, state.stats)), score, loss, jnp.int32(epoch))
+        best = Best(_copies(state.params), _copies(state.stats), score, loss, jnp.int32(epoch))
     if not np.isfinite(row["train_loss"]):
         log.warning("the training loss is %s in epoch %d; a lower learning rate may help", row["train_loss"], epoch)
     return state._replace(best=best, sums=jax.tree.map(jnp.zeros_like, state.sums)), row
