@@ -124,6 +124,15 @@ def test_confusion_matrix_of_nothing(tmp_path: Path, drawn: list[Figure]) -> Non
     assert drawn[0].axes[0].get_title("left") == "no samples"
 
 
+def test_long_names_leave_room_for_the_figure(tmp_path: Path, drawn: list[Figure]) -> None:
+    figures.confusion_matrix(np.eye(2, dtype=int), ["a name that goes on and on " * 5, "b" * 16], tmp_path / "confusion.png")
+    picture(tmp_path / "confusion.png")
+    assert drawn[0].axes[0].get_position().width > 0.3
+    assert [label.get_text() for label in drawn[0].axes[0].get_yticklabels()] == ["a name that goe…", "b" * 16]
+    figures.example(smoke(1)[0], "a name that goes on and on " * 5, [], tmp_path / "example.png")
+    picture(tmp_path / "example.png")
+
+
 def panels(figure: Figure, part: int) -> list[Any]:
     return figure.subfigs[part].axes
 
