@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -96,7 +96,7 @@ class Recurrent(Spiking):
         kernel = self.kernel[...]
         if xs.shape[-1] != kernel.shape[0]:
             raise ValueError(f"Recurrent was made for {kernel.shape[0]} features; got inputs {xs.shape}")
-        return unroll(FedBack(self.neuron, kernel), xs, state, self.backend)
+        return unroll(cast(Neuron, FedBack(self.neuron, kernel)), xs, state, self.backend)
 
 
 def count(out: Array) -> Array:

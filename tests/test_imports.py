@@ -31,7 +31,7 @@ BELOW: dict[str, set[str]] = {
     "energy": {"typing"},
     "models": {"nn", "spec"},
     "interop": {"models"},
-    "events": {"typing"},
+    "events": {"typing", "spec"},
     "sensors": {"events"},
     "faces": {"sensors"},
     "data": {"faces"},

@@ -40,12 +40,8 @@ class Neuron(Protocol):
     `[H, W, C]`). Fields marked `static()` are functions that the neuron is given.
     """
 
+    outputs: ClassVar[Outputs]
     __dataclass_fields__: ClassVar[dict[str, Any]]
-
-    @property
-    def outputs(self) -> Outputs:
-        """The set that `out` comes from: a class variable, BINARY unless the neuron says otherwise."""
-        ...
 
     def init(self, shape: tuple[int, ...], dtype: Any = jnp.float32) -> State:
         """The state at rest: a NamedTuple of arrays of this shape (`[B, ...]`) and dtype."""
