@@ -21,7 +21,7 @@ from typing import Any, ParamSpec
 import jax
 import jax.numpy as jnp
 
-from mxsnn.typing import Array
+from mxsnn.typing import Array, ArrayLike
 
 P = ParamSpec("P")
 
@@ -47,7 +47,7 @@ class Surrogate:
     parameters: tuple[tuple[str, float], ...] = ()
     fires: Callable[[Any, Any], Any] = operator.gt
 
-    def __call__(self, u: Array) -> Array:
+    def __call__(self, u: ArrayLike) -> Array:
         return _step(self, jnp.asarray(u))
 
     def __repr__(self) -> str:

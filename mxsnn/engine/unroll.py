@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from mxsnn.engine.scan import remat, scan
 from mxsnn.neurons._base import Neuron, Outputs
-from mxsnn.typing import Array, State
+from mxsnn.typing import Array, ArrayLike, State
 
 Backend = Callable[[Neuron, State, Array], tuple[State, Array]]
 
@@ -25,7 +25,7 @@ class Choice(NamedTuple):
     reason: str
 
 
-def choose(neuron: Neuron, xs: Array, backend: str = "auto") -> Choice:
+def choose(neuron: Neuron, xs: Array | jax.ShapeDtypeStruct, backend: str = "auto") -> Choice:
     """The backend that `unroll` takes for these arguments, with the reason. `xs` may be a `jax.ShapeDtypeStruct`."""
     if backend == "auto":
         return Choice("scan", f"nothing faster is known for {type(neuron).__name__} on {jax.default_backend()}")
@@ -34,7 +34,7 @@ def choose(neuron: Neuron, xs: Array, backend: str = "auto") -> Choice:
     return Choice(backend, "asked for")
 
 
-def unroll(neuron: Neuron, xs: Array, state: State | None = None, backend: str = "auto") -> tuple[State, Array]:
+def unroll(neuron: Neuron, xs: ArrayLike, state: State | None = None, backend: str = "auto") -> tuple[State, Array]:
     """Runs `neuron` over time: `xs[T, B, ...] -> (state, out[T, B, ...])`, as `jax.lax.scan` does.
 
     state[t], out[t] = neuron.step(state[t-1], xs[t]), from `state` (default: at rest). The state is at least float32, also under

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import jax.numpy as jnp
 
 from mxsnn.discrete import charge, exponential
-from mxsnn.neurons._base import neuron, positive, static
+from mxsnn.neurons._base import Outputs, neuron, positive, static
 from mxsnn.reset import to_value
 from mxsnn.surrogate import atan
 from mxsnn.typing import Array, ArrayLike, Decay, Fire, Gain, Reset
@@ -27,6 +27,8 @@ class ALIF:
     threshold only ever rises. Other libraries scale the jump by 1 - r (Sinabs, spyx) or let the threshold decay before the test
     (Norse). Source: V <- 0, V_t <- V_t + dV_t on a spike, Mayaud, Bouchy, Beyond the Smile; Bellec et al. (2018) for the decay.
     """
+
+    outputs: ClassVar[Outputs] = Outputs.BINARY
 
     tau: ArrayLike = positive(20.0)
     tau_threshold: ArrayLike = positive(200.0)

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import jax.numpy as jnp
 
-from mxsnn.neurons._base import neuron, positive, static
+from mxsnn.neurons._base import Outputs, neuron, positive, static
 from mxsnn.reset import subtract
 from mxsnn.surrogate import atan
 from mxsnn.typing import Array, ArrayLike, Fire, Reset
@@ -23,6 +23,8 @@ class IF:
     Source: Lapicque (1907), without leak. SpikingJelly fires at v >= threshold and resets to 0: `IF(fire=inclusive(atan()),
     reset=to_value(0.0))`.
     """
+
+    outputs: ClassVar[Outputs] = Outputs.BINARY
 
     resistance: ArrayLike = 1.0
     threshold: ArrayLike = positive(1.0)

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import jax.numpy as jnp
 
 from mxsnn.discrete import charge, exponential
-from mxsnn.neurons._base import neuron, positive, static
+from mxsnn.neurons._base import Outputs, neuron, positive, static
 from mxsnn.reset import subtract
 from mxsnn.surrogate import atan
 from mxsnn.typing import Array, ArrayLike, Decay, Fire, Gain, Reset
@@ -28,6 +28,8 @@ class LIF:
     is another neuron. Norse's and SpikingJelly's LIF are `gain=current, decay=euler, reset=to_value(0.0)`, SpikingJelly's with
     `fire=inclusive(...)`. Source: Gerstner et al. (2014), Neuronal Dynamics, 1.3.
     """
+
+    outputs: ClassVar[Outputs] = Outputs.BINARY
 
     tau: ArrayLike = positive(20.0)
     v_rest: ArrayLike = 0.0

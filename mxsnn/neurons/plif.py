@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from mxsnn.neurons._base import neuron, positive, static
+from mxsnn.neurons._base import Outputs, neuron, positive, static
 from mxsnn.reset import detached, to_value
 from mxsnn.surrogate import atan, inclusive
 from mxsnn.typing import Array, ArrayLike, Fire, Reset
@@ -27,6 +27,8 @@ class PLIF:
     (spikes at >=, hard reset, detached as SEW-ResNet has it). Source: Fang et al. (2021), Incorporating learnable membrane time
     constant.
     """
+
+    outputs: ClassVar[Outputs] = Outputs.BINARY
 
     w: ArrayLike = 0.0
     v_rest: ArrayLike = 0.0

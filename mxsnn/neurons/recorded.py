@@ -19,6 +19,6 @@ class Recorded:
     def init(self, shape, dtype=jnp.float32) -> State:
         return self.neuron.init(shape, dtype)
 
-    def step(self, state: State, x: Array) -> tuple[State, tuple[State, Array]]:
+    def step(self, state: State, x: Array) -> tuple[State, Any]:  # (state, (state, out))
         state, out = self.neuron.step(state, x)
         return state, (state, out)
