@@ -91,8 +91,9 @@ def check_streaming(neuron: Neuron) -> None:
     """A sequence fed in chunks, the state handed on, equals one pass."""
     xs = inputs()
     state, whole = _run(neuron, xs)
+    rest = neuron.init((B, N), jnp.float32)
     for cut in (1, 5, T - 1):
-        middle, first = _run(neuron, xs[:cut])
+        middle, first = _run(neuron, xs[:cut], rest)
         end, second = _run(neuron, xs[cut:], middle)
         np.testing.assert_allclose(whole, jnp.concatenate([first, second]), err_msg=f"cut at {cut}", **TOLERANCE)
         jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, **TOLERANCE), state, end)
