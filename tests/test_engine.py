@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -94,7 +96,7 @@ def test_remat_keeps_memory_to_the_root_of_the_steps():
     def states_kept(steps, backend):
         gradient = jax.grad(lambda n, xs: unroll(n, xs, backend=backend)[0].v.sum())
         xs = jax.ShapeDtypeStruct((steps, 64), jnp.float32)
-        analysis = jax.jit(gradient).lower(ALIF(), xs).compile().memory_analysis()
+        analysis: Any = jax.jit(gradient).lower(ALIF(), xs).compile().memory_analysis()
         rows = analysis.temp_size_in_bytes / (64 * 4)
         return rows - steps if rows > steps else rows  # older versions of JAX copy the inputs besides
 
@@ -128,7 +130,7 @@ def test_state_is_float32_and_spikes_have_the_dtype_of_floating_inputs(dtype, ba
 
 
 def test_arrays_of_numpy_and_lists_will_do():
-    xs = np.asarray(inputs(), np.float64)
+    xs: Any = np.asarray(inputs(), np.float64)
     for other in (xs, xs.tolist()):
         close(unroll(LIF(), other), unroll(LIF(), inputs()))
 
@@ -150,13 +152,13 @@ def test_unknown_backend(call):
 
 
 REST = LIF().init((3, 4))
-MISFITS = {
+MISFITS: dict[str, Any] = {
     "shape": (
         LIFState(jnp.zeros((2, 4))),
         r"does not fit LIF with inputs \(13, 3, 4\): expected float32\[3, 4\], got float32\[2, 4\]",
     ),
     "a shape that would broadcast": (LIFState(jnp.zeros((1, 4))), r"expected float32\[3, 4\], got float32\[1, 4\]"),
-    "a plain number": (LIFState(0.0), r"expected float32\[3, 4\], got float32\[\]"),
+    "a plain number": ((lambda v: LIFState(v))(0.0), r"expected float32\[3, 4\], got float32\[\]"),
     "dtype": (LIFState(REST.v.astype(jnp.bfloat16)), r"expected float32\[3, 4\], got bfloat16\[3, 4\]"),
     "structure": (REST.v, "expected .*LIFState.*, got "),
     "another neuron's": (ALIF().init((3, 4)), "expected .*LIFState.*, got .*ALIFState"),

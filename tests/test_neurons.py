@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -25,6 +25,7 @@ from mxsnn.neurons import (
     NEURONS,
     PLIF,
     LIFState,
+    Neuron,
     Outputs,
     PLIFState,
     Recorded,
@@ -36,6 +37,7 @@ from mxsnn.neurons import (
 from mxsnn.neurons import static as given_function
 from mxsnn.reset import detached, none, subtract, to_value
 from mxsnn.surrogate import atan, inclusive
+from mxsnn.typing import Fire
 
 HARD, AT = to_value(0.0), inclusive(atan())
 HALF = 1 / math.log(2)  # the time constant that halves a membrane in a step of 1 ms
@@ -45,7 +47,8 @@ registered = pytest.mark.parametrize("cls", NEURONS.values(), ids=NEURONS)
 @jax.jit
 def trace(n, xs):
     """State and output of every step: arrays [T, ...]."""
-    return unroll(Recorded(n), jnp.asarray(xs, jnp.float32))[1]
+    recorded: Any = unroll(Recorded(n), jnp.asarray(xs, jnp.float32))[1]
+    return recorded
 
 
 # ---- worked examples ----------------------------------------------------------------------------------------------------------
@@ -295,10 +298,10 @@ def test_leak_of_a_time_constant(tau, dt):
 
 
 def test_derivative_by_w():
-    v, x, w, rest = 0.3, 0.8, 0.4, -0.2
+    v, x, w, rest = np.float32(0.3), jnp.float32(0.8), 0.4, -0.2
     leak = 1 / (1 + math.exp(-w))
     by_w = jax.grad(lambda w: PLIF(w=w, v_rest=rest).step(PLIFState(jnp.float32(v)), x)[0].v)(w)
-    assert by_w == pytest.approx((x - (v - rest)) * leak * (1 - leak), rel=1e-5)
+    assert by_w == pytest.approx(float(x - (v - rest)) * leak * (1 - leak), rel=1e-5)
 
 
 @pytest.mark.parametrize(("tau", "dt"), [(1.0, 1.0), (0.5, 1.0), (2.0, 2.0), (math.nan, 1.0)])
@@ -327,7 +330,7 @@ def test_a_neuron_is_frozen_and_starts_at_rest(cls):
     with pytest.raises(dataclasses.FrozenInstanceError):
         n.threshold = 2.0
     state = n.init((3, 4), jnp.float32)
-    assert isinstance(state, tuple) and state._fields
+    assert isinstance(state, tuple) and hasattr(state, "_fields")
     assert all(leaf.shape == (3, 4) and leaf.dtype == jnp.float32 and not leaf.any() for leaf in state)
     after, out = n.step(state, jnp.zeros((3, 4)))
     assert not out.any() and not any(leaf.any() for leaf in after)
@@ -397,7 +400,7 @@ def test_a_neuron_in_under_15_lines_that_trains(own_registry):
     class Quadratic:
         tau: float = positive(5.0)
         critical: float = 0.5
-        fire: object = given_function(default=atan())
+        fire: Fire = given_function(default=atan())
 
         def init(self, shape, dtype=jnp.float32):
             return Membrane(jnp.zeros(shape, dtype))
@@ -408,7 +411,7 @@ def test_a_neuron_in_under_15_lines_that_trains(own_registry):
             return Membrane((1 - s) * v), s
 
     assert len([line for line in inspect.getsource(Quadratic).splitlines() if line.strip()]) < 15
-    testing.check(Quadratic())
+    testing.check(cast(Neuron, Quadratic()))
 
     xs = jnp.asarray(np.random.default_rng(0).uniform(0, 2, (50, 1, 8)), jnp.float32)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -74,7 +76,8 @@ def test_the_default_is_another_neuron_than_a_subtraction_in_the_same_step():
 def test_worked_example_of_the_default():
     n = next_step(0.5, 1.0)
     xs = jnp.asarray([0.9, 0.9, 0, 1.0, 0.6, 2.6, 0, 0])
-    _, (states, out) = unroll(Recorded(n), xs)
+    recorded: Any = unroll(Recorded(n), xs)[1]
+    states, out = recorded
     assert out.tolist() == [0, 1, 0, 0, 1, 1, 0, 0]
     np.testing.assert_allclose(states.v + 2 * out, [0.9, 1.35, -0.325, 0.8375, 1.0188, 2.1094, 0.0547, 0.0273], atol=6e-5)
     xs = jnp.asarray([0.9, 0.9, 0.9, 0.4])

@@ -9,7 +9,7 @@ import pytest
 
 from mxsnn.reset import detached, none, subtract, to_value
 
-V, S, THRESHOLD = np.float32([0.5, 1.5, 2.75, -1]), np.float32([0, 1, 1, 0]), np.float32([1, 1, 0.75, 0.5])
+V, S, THRESHOLD = jnp.array([0.5, 1.5, 2.75, -1]), jnp.array([0.0, 1, 1, 0]), jnp.array([1, 1, 0.75, 0.5])
 
 # A reset with: the membrane after it, its derivatives by v, by s, by the threshold.
 EXPECTED = [

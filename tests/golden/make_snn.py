@@ -3,7 +3,7 @@
 Each case is a neuron of the library, run on `x[T, B, N]` from `v0[B, N]`. Kept are its spikes `s`, its membrane `v` as the library
 records it, and the gradients `d:...` of the loss sum(weights * out), whose weights differ by step, with respect to the inputs, to
 `v0` and to the parameters `p:...`. Inputs that bring a membrane within MARGIN of the threshold are drawn again, so that spikes are
-the same in any order of rounding; but in the cases called exact they are multiples of 2^-6 whose arithmetic is exact, ties included.
+the same in any order of rounding; in the cases called exact they are multiples of 2^-6 whose arithmetic is exact, ties included.
 """
 
 from __future__ import annotations
@@ -114,16 +114,17 @@ def run(library, name, x, v0, weights, dtype="float32"):
     trace |= {f"p:{key}": value for key, value in parameters.items()}
     trace |= {f"d:{key}": torch.zeros_like(value) if value.grad is None else value.grad for key, value in wanted.items()}
     # In float32 SpikingJelly may run a kernel of its own, which does not ask the surrogate that is watched.
-    margin = torch.stack(seen).abs().amin(0).detach().numpy() if dtype == "float64" else None
+    margin = torch.stack(seen).abs().amin(0).detach().numpy() if seen else np.full(v0.shape, np.nan)
     return {key: value.detach().numpy() for key, value in trace.items()}, margin
 
 
 def make(library, name):
     """One case on inputs that stay clear of the threshold, or on exact ones."""
     rng = np.random.default_rng(list(f"{library} {name}".encode()))
-    weights = np.float32(rng.integers(1, 9, (T, B, N)) * np.linspace(0.1, 1, T)[:, None, None] * rng.choice([-1, 1], (T, B, N)))
+    weights = rng.integers(1, 9, (T, B, N)) * np.linspace(0.1, 1, T)[:, None, None] * rng.choice([-1, 1], (T, B, N))
+    weights = weights.astype(np.float32)
     if "exact" in name:
-        x = np.float32(rng.choice([-0.5, 0, 0.25, 0.5, 63 / 64, 1, 65 / 64, 2], (10, B, N)))
+        x = rng.choice([-0.5, 0, 0.25, 0.5, 63 / 64, 1, 65 / 64, 2], (10, B, N)).astype(np.float32)
         x[0] = [1, 63 / 64, 65 / 64, 2, -1]
         return run(library, name, x, np.zeros((B, N), np.float32), weights[:10])[0]
 
@@ -131,14 +132,15 @@ def make(library, name):
         # From silent over noisy to a neuron that fires at every step.
         x = rng.normal(size=(T, B, N)) * [0.3, 0.8, 1, 0.3, 0.5] + [-1, 0.2, 0.5, 0.3, 4]
         x *= 2.5 if CASES[library][name].get("kind", "IF") != "IF" and "undecayed" not in name else 1  # which divides x by tau
-        return np.minimum(x, rng.uniform(0.6, 0.8, x.shape)) if name == "subtract, not delayed" else x
+        x = np.minimum(x, rng.uniform(0.6, 0.8, x.shape)) if name == "subtract, not delayed" else x
+        return x.astype(np.float32)
 
-    x, v0 = np.float32(draw()), np.float32(rng.uniform(-0.5, 0.5, (B, N)))
+    x, v0 = draw(), rng.uniform(-0.5, 0.5, (B, N)).astype(np.float32)
     for _ in range(1000):
         _, margin = run(library, name, x, v0, weights, "float64")
         if (margin > MARGIN).all():
             return run(library, name, x, v0, weights)[0]
-        x = np.where(margin > MARGIN, x, np.float32(draw()))
+        x = np.where(margin > MARGIN, x, draw())
     raise RuntimeError(f"no inputs found for {library}, {name}")
 
 

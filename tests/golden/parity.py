@@ -6,6 +6,7 @@ import functools
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -58,9 +59,10 @@ def run(make: Callable[..., Neuron], reference: Trace) -> Trace:
     @jax.jit
     @functools.partial(jax.value_and_grad, has_aux=True)
     def gradients(arguments):
-        n = make(**arguments["parameters"])
+        n: Any = make(**arguments["parameters"])
         state = jax.tree.map(lambda _: arguments["v0"], n.init(reference["v0"].shape))
-        _, (states, out) = unroll(Recorded(n), arguments["x"], state)
+        recorded: Any = unroll(Recorded(n), arguments["x"], state)[1]
+        states, out = recorded
         return (reference["weights"] * out).sum(), {"v": states.v, "s": out}
 
     found = {"x": jnp.asarray(reference["x"]), "v0": jnp.asarray(reference["v0"]), "parameters": parameters}
@@ -73,7 +75,7 @@ def check(result: Trace, reference: Trace, exact: bool, but: tuple[str, ...] = (
     """Spikes to the last, membranes and gradients to rounding, all quantities that both have; the membrane exactly if `exact`."""
     np.testing.assert_array_equal(result["s"], reference["s"])
     assert reference["s"].any() and not reference["s"].all(), "nothing is compared where nothing fires"
-    np.testing.assert_allclose(result["v"], reference["v"], **({"rtol": 0} if exact else {"rtol": 1e-5, "atol": 2e-6}))
+    np.testing.assert_allclose(result["v"], reference["v"], rtol=0 if exact else 1e-5, atol=0 if exact else 2e-6)
     for key, value in reference.items():
         if key.startswith("d:") and key not in but:
             assert np.abs(value).sum() > 0, f"{key} would be compared with nothing"
