@@ -22,12 +22,16 @@ def folds(labels: np.ndarray, count: int, seed: int, groups: np.ndarray | None =
 
     Raises UserError where there are fewer samples of a class, or fewer groups, than parts.
     """
+    if groups is None and count > (smallest := np.bincount(labels).min()):
+        raise UserError(f"{count} parts need {count} samples of each class; the smallest class has {smallest}")
+    return _dealt(labels, count, seed, groups)
+
+
+def _dealt(labels: np.ndarray, count: int, seed: int, groups: np.ndarray | None) -> list[np.ndarray]:
+    """Like `folds`; a class with fewer samples than parts is missing from some."""
     rng = np.random.default_rng([seed, 0x5717])
     part = np.empty(len(labels), int)
     if groups is None:
-        smallest = np.bincount(labels).min() if len(labels) else 0
-        if count > smallest:
-            raise UserError(f"{count} parts need {count} samples of each class; the smallest class has {smallest}")
         # Classes are dealt one after the other, so that the sizes of the parts differ by one at most.
         order = np.concatenate([rng.permutation(np.flatnonzero(labels == c)) for c in np.unique(labels)])
         part[order] = rng.permutation(count)[np.arange(len(labels)) % count]
@@ -55,7 +59,7 @@ def with_validation(labels: np.ndarray, test: np.ndarray, fraction: float, seed:
     rest = np.setdiff1d(np.arange(len(labels)), test)
     if not 0 < fraction < 1:
         raise UserError(f"the validation fraction must lie between 0 and 1; got {fraction}")
-    parts = folds(labels[rest], max(2, round(1 / fraction)), seed, None if groups is None else groups[rest])
+    parts = _dealt(labels[rest], max(2, round(1 / fraction)), seed, None if groups is None else groups[rest])
     return Split(train=np.sort(rest[np.concatenate(parts[1:])]), validation=rest[parts[0]], test=np.sort(test))
 
 
