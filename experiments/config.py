@@ -127,9 +127,12 @@ NMNIST = Config(
     train=Train(epochs=30),
 )
 
+FOLDERS = Config(out=Path("runs/folders"), data=Data(dataset="folders", shift=3))
+
 PRESETS: dict[str, tuple[str, Config]] = {
     "smoke": ("generated movements, three pairs that only the order of events tells apart; a minute on two cores", SMOKE),
     "nmnist": ("N-MNIST digits from --data.root", NMNIST),
+    "folders": ("recordings or ready frames in class folders under --data.root", FOLDERS),
 }
 
 

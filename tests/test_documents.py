@@ -31,3 +31,16 @@ def test_the_neuron_of_contributing_passes_the_checks(registry, tmp_path, monkey
     importlib.import_module("contributed")
     (name,) = set(registry) - known
     testing.check(registry[name]())
+
+
+def test_the_code_of_the_readme_runs(registry, tmp_path, monkeypatch) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    assert len(blocks) == 2
+    (tmp_path / "shown.py").write_text("\n".join(blocks), "utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert float(importlib.import_module("shown").slope) != 0
+
+
+def test_the_readme_adds_a_neuron_in_under_15_lines() -> None:
+    *_, block = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    assert len([line for line in block.splitlines() if line.strip()]) < 15

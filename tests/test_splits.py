@@ -57,5 +57,5 @@ def test_mistakes():
         with_validation(labels, np.arange(3), 1, 0)
     with pytest.raises(UserError, match="--folds 5"):
         official(labels, np.zeros(12, bool), 0.3, 0)
-    with pytest.raises(UserError, match="subjects .* are in the official test part and outside"):
+    with pytest.raises(UserError, match=r"subjects .* are in the official test part and outside"):
         official(labels, np.arange(12) < 4, 0.3, 0, np.zeros(12, int))
