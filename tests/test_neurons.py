@@ -98,6 +98,12 @@ EXAMPLES = {
     ),
     "2D LIF, literal": (ALIF(HALF, math.inf), [1.2] * 8, [0, 1.2, 0, 1.2, 0, 1.2, 1.8, 0], "10101001"),
     "2D LIF": (ALIF(HALF, -1 / math.log(0.8)), [1.2] * 8, [0, 1.2, 0, 1.2, 0, 1.2, 0, 1.2], "10101010"),
+    "2D LIF, subtracts its threshold of the moment": (
+        ALIF(HALF, math.inf, reset=subtract),
+        [1.3] * 6,
+        [0.3, 0.15, 1.375, 0.3875, 1.49375, 0.146875],
+        "110101",
+    ),
     "2D LIF that neither leaks nor adapts": (ALIF(math.inf, jump=0.0, reset=subtract), UNTIED, KEPT, "01011111"),
     "IF": (IF(), UNTIED, KEPT, "01011111"),
     "IF, to 0, inclusive": (IF(fire=AT, reset=HARD), X, [0.9, 0, 0, 0, 0.6, 0, 0, 0], "01010100"),
@@ -131,7 +137,7 @@ def test_threshold_of_the_2d_lif(tau, threshold):
         (detached(HARD), [0, 1, 0, 0], [1.1365, 0.4527, 1.3193, 0.8183]),
         (HARD, [0, 1, 0, 0], [0.9239, 0.1520, 0.9842, 0.8183]),
     ],
-    ids=str,
+    ids=["subtract, detached", "subtract", "to 0, detached", "to 0"],
 )
 def test_gradient_through_the_reset(reset, train, gradient):
     n, xs = LIF.from_beta(0.5, reset=reset), jnp.asarray([0.9, 0.9, 0.9, 0.4])

@@ -20,7 +20,7 @@ EXPECTED = [
 ]
 
 
-@pytest.mark.parametrize(("reset", "after", "by_v", "by_s", "by_threshold"), EXPECTED, ids=lambda x: str(x) if callable(x) else "")
+@pytest.mark.parametrize(("reset", "after", "by_v", "by_s", "by_threshold"), EXPECTED, ids=["subtract", "none", "to 0", "to -0.25"])
 def test_values_and_gradients(reset, after, by_v, by_s, by_threshold):
     def derivatives(reset):
         return jax.grad(lambda *args: reset(*args).sum(), argnums=(0, 1, 2))(V, S, THRESHOLD)
@@ -33,7 +33,9 @@ def test_values_and_gradients(reset, after, by_v, by_s, by_threshold):
         np.testing.assert_array_equal(got, expected)
 
 
-@pytest.mark.parametrize("reset", [subtract, none, to_value(-0.3), detached(subtract)], ids=str)
+@pytest.mark.parametrize(
+    "reset", [subtract, none, to_value(-0.3), detached(subtract)], ids=["subtract", "none", "to -0.3", "detached"]
+)
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16], ids=lambda d: d.__name__)
 def test_dtype_of_the_membrane_is_kept(reset, dtype):
     assert reset(jnp.asarray(V, dtype), jnp.asarray(S, dtype), 1.0).dtype == dtype
