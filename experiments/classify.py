@@ -75,6 +75,8 @@ def main(argv: Sequence[str]) -> None:
 def _splits(settings: Config, recordings: datasets.Recordings) -> list[Split]:
     """The official test part, or so many folds, in which every recording is tested once."""
     labels, groups, part = recordings.labels, recordings.groups, settings.data.validation
+    if settings.folds < 0 or settings.folds == 1:
+        raise UserError(f"--folds {settings.folds} leaves nothing to train on; give 2 or more, or 0 for the official test part")
     if not settings.folds:
         return [official(labels, recordings.test, part, settings.seed, groups)]
     parts = folds(labels, settings.folds, settings.seed, groups)
@@ -172,6 +174,9 @@ def _problem(settings: Config, encoded: Encoded, source: Source, split: Split, c
         return losses.sum() / weight.sum(), (sums, {"logits": logits, "rates": rates})
 
     train = settings.train
+    for name in ("epochs", "batch", "lr"):
+        if not (value := getattr(train, name)) > 0:
+            raise UserError(f"--train.{name} must be above 0; got {value}")
     if len(split.train) < train.batch:
         raise UserError(f"a batch of {train.batch} is more than the {len(split.train)} training samples; lower --train.batch")
     steps = train.epochs * (len(split.train) // train.batch)

@@ -1,0 +1,213 @@
+"""The command as a user meets it: what it leaves behind, and what it says to mistakes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from experiments import classify, config
+
+SMALL = ["smoke", "--model.channels", "4", "--train.epochs", "2", "--train.batch", "96"]
+
+
+def command(monkeypatch, *arguments) -> int:
+    """Runs the command in this process; its exit code."""
+    monkeypatch.setattr("sys.argv", ["classify", *map(str, arguments)])
+    try:
+        config.run(classify.main)
+    except SystemExit as end:
+        return int(end.code or 0)
+    return 0
+
+
+def recording(path: Path, n: int = 200, width: int = 34, height: int = 34) -> None:
+    """A file of n events in N-MNIST's format, at random in time order."""
+    rng = np.random.default_rng(n)
+    t = np.sort(rng.integers(0, 300_000, n))
+    x, y, p = rng.integers(0, width, n), rng.integers(0, height, n), rng.integers(0, 2, n)
+    words = np.stack([x, y, p << 7 | t >> 16, t >> 8 & 255, t & 255], -1).astype(np.uint8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(words.tobytes())
+
+
+@pytest.fixture
+def digits(tmp_path) -> Path:
+    """A folder like N-MNIST's, with a few recordings of each digit."""
+    root = tmp_path / "digits"
+    for part, count in (("Train", 6), ("Test", 2)):
+        for digit in range(10):
+            for i in range(count):
+                recording(root / part / str(digit) / f"{i:05}.bin", 100 + 10 * digit + i)
+    return root
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A small run that is finished."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        out = tmp_path_factory.mktemp("runs") / "deep" / "run"
+        assert command(patch, *SMALL, "--out", out) == 0
+        return out
+
+
+def test_a_run_says_everything(finished):
+    result = json.loads((finished / "result.json").read_text())
+    named = {"test_accuracy", "test_accuracy_test_selected", "test_n", "test_interval", "chance", "majority", "params_digest", "parameters"}
+    named |= {"firing_rates", "seconds_per_epoch", "compile_seconds", "peak_memory_bytes", "device", "versions"}
+    assert named <= result.keys()
+    assert result["chance"] == pytest.approx(1 / 6) and result["test_n"] == 120
+    low, high = result["test_interval"]
+    assert 0 <= low <= result["test_accuracy"] <= high <= 1
+    assert np.trace(result["confusion"]) == round(result["test_accuracy"] * 120) and np.sum(result["confusion"]) == 120
+    rows = [json.loads(line) for line in (finished / "metrics.jsonl").read_text().splitlines()]
+    assert [r["epoch"] for r in rows] == [1, 2]
+    assert result["test_accuracy_test_selected"] == max(r["test_accuracy"] for r in rows)
+    for figure in ("curves.png", "confusion.png", "example.png"):
+        assert (finished / figure).read_bytes().startswith(b"\x89PNG")
+    assert json.loads((finished / "config.json").read_text())["train"]["epochs"] == 2
+    (start,) = json.loads((finished / "environment.json").read_text())
+    assert start["versions"]["jax"]
+
+
+def test_a_finished_run_is_skipped(finished, monkeypatch, capsys):
+    before = {f: (f.stat().st_mtime_ns, f.read_bytes()) for f in finished.rglob("*") if f.is_file()}
+    assert command(monkeypatch, *SMALL, "--out", finished) == 0
+    assert "holds a finished run" in capsys.readouterr().out
+    assert {f: (f.stat().st_mtime_ns, f.read_bytes()) for f in finished.rglob("*") if f.is_file()} == before
+
+
+def test_another_configuration_leaves_the_folder_alone(finished, monkeypatch, capsys):
+    before = {f: f.read_bytes() for f in finished.rglob("*") if f.is_file()}
+    assert command(monkeypatch, *SMALL, "--seed", "1", "--out", finished) == 2
+    assert "holds a run with seed=0, asked for is 1" in capsys.readouterr().err
+    assert {f: f.read_bytes() for f in finished.rglob("*") if f.is_file()} == before
+
+
+@pytest.mark.slow
+def test_workers_and_streaming_change_no_bit(finished, monkeypatch, tmp_path):
+    whole = json.loads((finished / "result.json").read_text())["params_digest"]
+    for workers in (0, 2):
+        out = tmp_path / str(workers)
+        assert command(monkeypatch, *SMALL, "--resident", "False", "--workers", workers, "--out", out) == 0
+        assert json.loads((out / "result.json").read_text())["params_digest"] == whole
+
+
+@pytest.mark.slow
+def test_folds_test_every_recording_once(monkeypatch, tmp_path):
+    assert command(monkeypatch, *SMALL, "--folds", "3", "--out", tmp_path / "run") == 0
+    result = json.loads((tmp_path / "run" / "result.json").read_text())
+    folds = [json.loads((tmp_path / "run" / f"fold-{k}" / "result.json").read_text()) for k in range(3)]
+    assert result["test_n"] == 600 == sum(f["test_n"] for f in folds)
+    assert result["test_correct"] == sum(f["test_correct"] for f in folds)
+    assert result["folds"] == [f["test_accuracy"] for f in folds]
+
+
+@pytest.mark.slow
+def test_augmented_events_and_bf16(monkeypatch, tmp_path, capsys):
+    more = ["--data.augment", "DropEvent(p=0.2)", "--precision", "bf16", "--wandb", "offline", "--model.neuron", "ALIF(tau=30)"]
+    more += ["--model.learn", "tau", "threshold"]
+    assert command(monkeypatch, *SMALL, *more, "--out", tmp_path / "run") == 0
+    assert json.loads((tmp_path / "run" / "result.json").read_text())["test_n"] == 120
+    assert (tmp_path / "run" / "wandb").is_dir()
+
+
+def test_ready_frames_in_class_folders(monkeypatch, tmp_path):
+    rng = np.random.default_rng(0)
+    for part, count in (("train", 8), ("test", 3)):
+        for k, name in enumerate(("smile", "frown")):
+            (tmp_path / "data" / part / name).mkdir(parents=True)
+            for i in range(count):
+                frames = rng.poisson(0.2 + k, (5, 2, 12, 10)).astype(np.uint8)
+                np.save(tmp_path / "data" / part / name / f"{i}.npy", frames)
+    arguments = ["folders", "--data.root", tmp_path / "data", "--data.dt", "20", "--data.shift", "0", "--data.validation", "0.25"]
+    arguments += ["--model.channels", "4", "--train.batch", "4", "--train.epochs", "8", "--out", tmp_path / "run"]
+    assert command(monkeypatch, *arguments) == 0
+    result = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert result["classes"] == ["frown", "smile"] and result["test_n"] == 6
+
+
+def damaged(name):
+    def make(root: Path) -> str:
+        victim = root / "Train" / "3" / "00002.bin"
+        if name == "truncated":
+            victim.write_bytes(victim.read_bytes()[:-3])
+        elif name == "outside":
+            recording(victim, 50, width=60)
+        elif name == "class":
+            (root / "Train" / "ten").mkdir()
+        elif name == "empty class":
+            for file in (root / "Test" / "4").iterdir():
+                file.unlink()
+        return str(victim)
+
+    return make
+
+
+@pytest.mark.parametrize("resident", [True, False])
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [("truncated", "00002.bin"), ("outside", "00002.bin"), ("class", "ten"), ("empty class", "Test/4")],
+)
+def test_damaged_data_is_one_line(digits, monkeypatch, capsys, tmp_path, damage, message, resident):
+    damaged(damage)(digits)
+    out = tmp_path / "run"
+    assert command(monkeypatch, "nmnist", "--data.root", digits, "--resident", resident, "--train.batch", "8", "--out", out) == 2
+    error = capsys.readouterr().err
+    assert message in error and error.count("\n") == 1 and not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["smok"], "'smok' is no preset; did you mean smoke?"),
+        (["smoke", "--data.rot", "x"], "--data.rot is no option; did you mean --data.root?"),
+        (["smoke", "--sede", "1"], "did you mean --seed?"),
+        (["smoke", "--seed", "x"], "--seed"),
+        (["smoke", "--seed"], "--seed"),
+        (["smoke", "stray"], "stray"),
+        (["smoke", "--wandb", "perhaps"], "perhaps"),
+        (["nmnist"], "--data.root FOLDER"),
+        (["nmnist", "--data.root", "/no/such/folder"], "/no/such/folder: no such folder"),
+        (["nmnist", "--data.root", "{tmp}/nothing"], "{tmp}/nothing"),
+        (["smoke", "--data.encoding", "TimeFrame(bins=3)"], "did you mean TimeFrames?"),
+        (["smoke", "--data.encoding", "RandomFlipLR()", "ToImage()"], "--data.augment"),
+        (["smoke", "--data.encoding"], "give an encoding"),
+        (["smoke", "--data.encoding", "CountFrames(frames=5)"], "--data.dt in ms"),
+        (["smoke", "--data.validation", "1.5"], "between 0 and 1"),
+        (["smoke", "--model.neuron", "LIFF(tau=3)"], "did you mean LIF?"),
+        (["smoke", "--model.neuron", "LIF(tau=-3)"], "must be positive"),
+        (["smoke", "--model.neuron", "atan()"], "is no neuron"),
+        (["smoke", "--model.learn", "tua"], "no parameter 'tua'"),
+        (["smoke", "--train.batch", "5000"], "lower --train.batch"),
+        (["smoke", "--folds", "500"], "the smallest class has 100"),
+        (["smoke", "--folds", "1"], "--folds"),
+        (["smoke", "--train.epochs", "0"], "--train.epochs"),
+        (["smoke", "--resident", "True", "--data.augment", "DropEvent(p=0.1)"], "leave out --resident"),
+    ],
+)
+def test_mistakes_are_one_line_and_write_nothing(arguments, message, monkeypatch, capsys, tmp_path):
+    (tmp_path / "nothing").mkdir()
+    arguments = [a.replace("{tmp}", str(tmp_path)) for a in arguments]
+    assert command(monkeypatch, *arguments, "--out", tmp_path / "run") == 2
+    error = capsys.readouterr().err
+    assert message.replace("{tmp}", str(tmp_path)) in error
+    assert error.count("\n") == 1 and not (tmp_path / "run").exists()
+
+
+def test_a_folder_of_others_is_left_alone(monkeypatch, capsys, tmp_path):
+    (tmp_path / "thesis.tex").write_text("all my work")
+    assert command(monkeypatch, *SMALL, "--out", tmp_path) == 2
+    assert "holds other files" in capsys.readouterr().err
+    assert [f.name for f in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_help_names_units(monkeypatch, capsys):
+    assert command(monkeypatch, "--help") == 0
+    assert "smoke" in capsys.readouterr().out
+    assert command(monkeypatch, "smoke", "--help") == 0
+    said = capsys.readouterr().out
+    assert "--data.dt" in said and "ms" in said and "--folds" in said
