@@ -29,7 +29,7 @@ from mxsnn.data.encoded import Encoded
 from mxsnn.data.pipeline import Batch, Resident, Source
 from mxsnn.data.splits import Split, folds, official, with_validation
 from mxsnn.errors import UserError
-from mxsnn.events.augment import shift
+from mxsnn.events.augment import affine
 from mxsnn.events.tonic import Encoding, compose
 from mxsnn.losses import cross_entropy
 from mxsnn.metrics import confusion, majority, wilson
@@ -164,9 +164,9 @@ def _problem(settings: Config, encoded: Encoded, source: Source, split: Split, c
 
     def objective(model, batch: Batch, key):
         frames, label, weight = batch["frames"], batch["label"], batch["weight"]
-        if key is not None and settings.data.shift:
+        if key is not None and any(moves := (settings.data.shift, settings.data.rotate, settings.data.scale)):
             keys = jax.vmap(lambda index: jax.random.fold_in(key, index))(batch["index"])
-            frames = jax.vmap(lambda f, k: shift(f, k, settings.data.shift))(frames, keys)
+            frames = jax.vmap(lambda f, k: affine(f, k, *moves))(frames, keys)
         _, logits, spikes = model.trace(jnp.swapaxes(frames, 0, 1))
         losses = cross_entropy(logits, jnp.asarray(label), settings.train.smoothing if key is not None else 0.0) * weight
         sums = {"loss": losses.sum(), "accuracy": ((logits.argmax(-1) == label) * weight).sum(), "weight": weight.sum()}
@@ -247,7 +247,7 @@ def _result(
         "chance": 1 / classes,
         "majority": majority(labels[train], labels[test]),
         "test_loss": means["loss"],
-        "validation_accuracy": float(state.best.score),
+        "validation_accuracy": rows[int(state.best.epoch) - 1]["validation_accuracy"],
         "validation_n": len(problem.split.validation),
         "train_n": len(train),
         "epoch": int(state.best.epoch),

@@ -38,8 +38,12 @@ class Data:
     """transforms of mxsnn and tonic, e.g. "Denoise(filter_time=10000)" "TimeFrames(bins=16, start=0, stop=340000)"; us"""
     augment: tuple[str, ...] = ()
     """random transforms of events that come before the encoding, in training only"""
-    shift: int = 0
+    shift: float = 0.0
     """training samples are moved by up to so many pixels"""
+    rotate: float = 0.0
+    """and turned by up to so many degrees"""
+    scale: float = 0.0
+    """and scaled by up to this part: 0.1 is some 10 % up or down"""
     validation: float = 0.1
     """part of the training samples that selects the model"""
     dt: float | None = None
@@ -122,9 +126,9 @@ SMOKE = Config(
 
 NMNIST = Config(
     out=Path("runs/nmnist"),
-    data=Data(dataset="nmnist", encoding=("TimeFrames(bins=16, start=0, stop=340000, clip=4)",), shift=3),
+    data=Data(dataset="nmnist", encoding=("TimeFrames(bins=12, start=0, stop=340000, clip=4)",), shift=3, rotate=9, scale=0.12),
     model=Model(channels=(16, 32, 64)),
-    train=Train(epochs=30),
+    train=Train(epochs=30, lr=4e-3, smoothing=0.1),
 )
 
 FOLDERS = Config(out=Path("runs/folders"), data=Data(dataset="folders", shift=3))

@@ -120,12 +120,12 @@ def mean(out: Array) -> Array:
 
 
 def max_pool(x: Array) -> Array:
-    """Maximum over 2x2 pixels, `[B, H, W, C] -> [B, ceil(H/2), ceil(W/2), C]`; a tie shares the gradient.
+    """Maximum over 2x2 pixels, `[B, H, W, C] -> [B, H // 2, W // 2, C]`; a tie shares the gradient.
 
     By slices: the gradient of `lax.reduce_window` was 15 times slower than this one on a CPU.
     """
     h, w = x.shape[1:3]
-    x = jnp.pad(x, ((0, 0), (0, h % 2), (0, w % 2), (0, 0)), mode="edge")
+    x = x[:, : h // 2 * 2, : w // 2 * 2]
     rows = jnp.maximum(x[:, ::2], x[:, 1::2])
     return jnp.maximum(rows[:, :, ::2], rows[:, :, 1::2])
 

@@ -56,7 +56,16 @@ def finished(tmp_path_factory):
 
 def test_a_run_says_everything(finished):
     result = json.loads((finished / "result.json").read_text())
-    named = {"test_accuracy", "test_accuracy_test_selected", "test_n", "test_interval", "chance", "majority", "params_digest", "parameters"}
+    named = {
+        "test_accuracy",
+        "test_accuracy_test_selected",
+        "test_n",
+        "test_interval",
+        "chance",
+        "majority",
+        "params_digest",
+        "parameters",
+    }
     named |= {"firing_rates", "seconds_per_epoch", "compile_seconds", "peak_memory_bytes", "device", "versions"}
     assert named <= result.keys()
     assert result["chance"] == pytest.approx(1 / 6) and result["test_n"] == 120

@@ -18,5 +18,7 @@ def keep() -> bool:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError):  # another C library
         return False
-    m_trim_threshold, m_top_pad, m_mmap_max = -1, -2, -4
-    return all([mallopt(m_mmap_max, 0), mallopt(m_trim_threshold, 2**31 - 1), mallopt(m_top_pad, 2**28)])
+    m_trim_threshold, m_top_pad, m_mmap_max, m_arena_max = -1, -2, -4, -8
+    # One arena: the heaps of further ones are too small for arrays.
+    options = {m_mmap_max: 0, m_trim_threshold: 2**31 - 1, m_top_pad: 2**28, m_arena_max: 1}
+    return all([mallopt(option, value) for option, value in options.items()])

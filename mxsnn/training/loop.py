@@ -50,8 +50,7 @@ class Best(NamedTuple):
 
     params: Any
     stats: Any
-    score: Array  # validation accuracy; ties go to the lower loss
-    loss: Array
+    loss: Array  # validation loss, the lowest: few samples tell models apart by their loss sooner than by their accuracy
     epoch: Array
 
 
@@ -81,7 +80,7 @@ def initial(problem: Problem) -> TrainState:
     key = jax.random.key_data(jax.random.key(problem.seed))
     probe = next(evaluation(problem.source, problem.split.train[:1], 1))
     _, (sums, _) = jax.eval_shape(lambda: _forward(problem, False, params, stats, probe, None)[1])
-    best = Best(_copies(params), _copies(stats), jnp.float32(-1), jnp.float32(jnp.inf), jnp.int32(-1))
+    best = Best(_copies(params), _copies(stats), jnp.float32(jnp.inf), jnp.int32(-1))
     zeros = {name: jnp.zeros(s.shape, s.dtype) for name, s in sums.items()}
     return TrainState(params, stats, problem.optimizer.init(params), jnp.int32(0), key, zeros, best)
 
@@ -209,10 +208,10 @@ def _end_of_epoch(problem: Problem, compiled: Compiled, state: TrainState, epoch
     for part, indices in parts.items():
         means, _ = evaluate(compiled, problem, state.params, state.stats, indices)
         row |= {f"{part}_{name}": value for name, value in means.items()}
-    score, loss = jnp.float32(row["validation_accuracy"]), jnp.float32(row["validation_loss"])
+    loss = jnp.float32(row["validation_loss"])
     best = state.best
-    if (score, -loss) > (best.score, -best.loss):
-        best = Best(_copies(state.params), _copies(state.stats), score, loss, jnp.int32(epoch))
+    if loss < best.loss:
+        best = Best(_copies(state.params), _copies(state.stats), loss, jnp.int32(epoch))
     if not np.isfinite(row["train_loss"]):
         log.warning("the training loss is %s in epoch %d; a lower learning rate may help", row["train_loss"], epoch)
     return state._replace(best=best, sums=jax.tree.map(jnp.zeros_like, state.sums)), row
