@@ -199,6 +199,8 @@ def _train(
             state, compiled = fit(problem, run, metrics, title, profile=settings.profile)
         finally:
             metrics.close()
+        if state.best.epoch < 0:
+            raise UserError(f"the validation loss was never finite, see {metrics.path}; try a lower --train.lr and another --out")
         means, outputs = evaluate(compiled, problem, state.best.params, state.best.stats, split.test)
         result = _result(problem, state, compiled, recordings, metrics.rows(), means, outputs)
         figures.learning_curves(metrics.rows(), run.folder / "curves.png")

@@ -65,7 +65,7 @@ def row(epoch: int, accuracy: float, loss: float, test: float = 0.5) -> dict[str
 
 
 def test_learning_curves_show_the_rows(tmp_path: Path, drawn: list[Figure]) -> None:
-    rows = [row(1, 0.5, 1.0, 0.9), row(2, 0.8, 0.5, 0.6), row(3, 0.7, 0.4, 0.7)]
+    rows = [row(1, 0.5, 1.0, 0.9), row(2, 0.7, 0.4, 0.6), row(3, 0.8, 0.5, 0.7)]
     figures.learning_curves(rows, tmp_path / "curves.png")
     picture(tmp_path / "curves.png")
     for axes, name, scale in zip(drawn[0].axes, ("loss", "accuracy"), (1, 100), strict=True):
@@ -82,7 +82,7 @@ def test_learning_curves_show_the_rows(tmp_path: Path, drawn: list[Figure]) -> N
 @pytest.mark.parametrize(
     ("rows", "selected"),
     [
-        ([row(1, 0.8, 0.5), row(2, 0.8, 0.4), row(3, 0.7, 0.1)], 2),  # of equal accuracies, the lower loss
+        ([row(1, 0.8, 0.5), row(2, 0.7, 0.1), row(3, 0.9, 0.4)], 2),  # the loss decides, not the accuracy
         ([row(1, 0.8, 0.5), row(2, 0.8, 0.5)], 1),  # of equal epochs, the first
         ([row(1, 0.2, 0.5)], 1),
         ([row(1, 0.5, 0.5), row(2, 0.1, float("nan")), row(3, 0.1, float("inf"))], 1),

@@ -15,10 +15,11 @@ from mxsnn.typing import Array, State
 class SpikingCNN(nn.Temporal):
     """Blocks of convolution, 2x2 reduction, batch norm and neurons; then mean over time and a linear readout.
 
-    xs[T, B, H, W, C] -> (state, logits[B, K]). The first block is a 5x5 convolution with stride 2, the others are 3x3 convolutions with
-    2x2 maximum pooling; each halves the picture, of which a margin that does not halve evenly is cut off first. The readout sees firing
-    rates: logits = W mean_t(spikes) + b, float32. Convolutions and normalisation compute in `dtype`, membranes in float32. Raises
-    ValueError for pictures that are too small for so many blocks.
+    xs[T, B, H, W, C] -> (state, logits[B, K]), logits = W mean_t(spikes) + b in float32: the readout sees firing rates.
+
+    The first block is a 5x5 convolution with stride 2, the others are 3x3 convolutions with 2x2 maximum pooling; each halves the
+    picture, of which a margin that does not halve evenly is cut off first. Convolutions and normalisation compute in `dtype`,
+    membranes in float32. Raises ValueError for pictures that are too small for so many blocks.
     """
 
     def __init__(

@@ -82,7 +82,8 @@ def learning_curves(rows: Sequence[Mapping[str, Any]], path: str | Path) -> None
         "test": {"color": GREY, "label": "test (not used to select)", "linewidth": 0.6},
     }
     epochs = [row["epoch"] for row in rows]
-    best = max(rows, key=lambda row: (row["validation_accuracy"], -row["validation_loss"]), default=None)  # as the training does
+    finite = [row for row in rows if np.isfinite(row["validation_loss"])]
+    best = min(finite, key=lambda row: np.float32(row["validation_loss"]), default=None)  # as the training does
     with _figure(path, 7.2, 2.8) as figure:
         loss, accuracy = figure.subplots(1, 2)
         for axes, name, label in ((loss, "loss", "loss (cross-entropy, nats)"), (accuracy, "accuracy", "accuracy (%)")):
