@@ -122,7 +122,7 @@ def mean(out: Array) -> Array:
 def max_pool(x: Array) -> Array:
     """Maximum over 2x2 pixels, `[B, H, W, C] -> [B, H // 2, W // 2, C]`; a tie shares the gradient.
 
-    By slices: the gradient of `lax.reduce_window` was 15 times slower than this one on a CPU.
+    By slices: the gradient of `lax.reduce_window` was four times slower than this one on a CPU (512x32x32x16).
     """
     h, w = x.shape[1:3]
     x = x[:, : h // 2 * 2, : w // 2 * 2]
