@@ -1,7 +1,8 @@
 """Seconds per epoch of snnTorch's tutorial network on N-MNIST: `python -m benchmarks.nmnist_snntorch FOLDER [EPOCHS]`.
 
-12C5-MP2-LIF-32C5-MP2-LIF-FC10-LIF (beta 0.5, atan), 16 time bins, counts clipped at 4, shifts of up to 3 pixels, batch 32, AdamW
-2e-3 with cosine, mean membrane as logits, trained on the folder's training part; needs torch and snnTorch (`make peers PYTHON=3.11`).
+12C5-MP2-LIF-32C5-MP2-LIF-FC10-LIF (beta 0.5, atan), 16 time bins, counts clipped at 4, shifts of up to 3 pixels, batch 32,
+AdamW 2e-3 with cosine, mean membrane as logits, trained on the folder's training part; needs torch and snnTorch, which
+`make peers PYTHON=3.11` installs.
 Beside it, on the same machine and with nothing else running: `python -m experiments.classify nmnist --data.root FOLDER --out DIR`,
 whose result.json has seconds_per_epoch.
 """
@@ -18,7 +19,7 @@ from snntorch import surrogate
 from torch import nn
 
 from mxsnn.data import datasets
-from mxsnn.events import frames_by_time
+from mxsnn.events.transforms import TimeFrames
 
 BATCH, BINS, SHIFT = 32, 16, 3
 
@@ -45,7 +46,8 @@ class Network(nn.Module):
 def main(root: str, epochs: int) -> None:
     """Trains and prints the time of each epoch, then the accuracy on the test part."""
     recordings = datasets.nmnist(root)
-    frames = np.stack([frames_by_time(recordings[i], BINS, 0, 340_000, 4) for i in range(len(recordings))])
+    encode = TimeFrames(BINS, 0, 340_000, clip=4)
+    frames = np.stack([encode(recordings[i]) for i in range(len(recordings))])
     frames = torch.from_numpy(frames.transpose(1, 0, 4, 2, 3).astype(np.float32))  # [T, N, C, H, W]
     labels, rng = torch.from_numpy(recordings.labels), np.random.default_rng(0)
     train, test = np.flatnonzero(~recordings.test), np.flatnonzero(recordings.test)
