@@ -16,14 +16,13 @@ import functools
 import inspect
 import operator
 from collections.abc import Callable
-from typing import Any, ParamSpec
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from mxsnn.typing import Array, ArrayLike
 
-P = ParamSpec("P")
 
 __all__ = [
     "Surrogate",
