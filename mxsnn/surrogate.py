@@ -23,7 +23,6 @@ import jax.numpy as jnp
 
 from mxsnn.typing import Array, ArrayLike
 
-
 __all__ = [
     "Surrogate",
     "atan",
