@@ -96,7 +96,7 @@ class Config:
     precision: Literal["f32", "bf16"] = "f32"
     """of convolutions; membranes, losses and parameters are always f32"""
     deterministic: bool = False
-    """on a GPU: the same bits at every run, slower"""
+    """on a GPU: ask XLA for operations that repeat to the bit; slower"""
     workers: int = 0
     """processes that encode ahead of the training, where the set is streamed"""
     resident: bool | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any, cast
@@ -21,8 +22,9 @@ __all__ = ["Readout", "Recurrent", "Spiking", "Stack", "Temporal", "count", "las
 class Temporal(nnx.Module):
     """A layer that knows time: `(xs[T, B, ...], state) -> (state, out[T, B, ...])`, from rest where `state` is None."""
 
+    @abc.abstractmethod
     def __call__(self, xs: Array, state: State = None) -> tuple[State, Array]:
-        raise NotImplementedError
+        """Each layer's own."""
 
 
 class Spiking(Temporal):

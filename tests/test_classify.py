@@ -118,10 +118,19 @@ def test_folds_test_every_recording_once(monkeypatch, tmp_path):
 @pytest.mark.slow
 def test_augmented_events_and_bf16(monkeypatch, tmp_path, capsys):
     more = ["--data.augment", "DropEvent(p=0.2)", "--precision", "bf16", "--wandb", "offline", "--model.neuron", "ALIF(tau=30)"]
-    more += ["--model.learn", "tau", "threshold"]
+    more += ["--model.learn", "tau", "threshold", "--profile"]
     assert command(monkeypatch, *SMALL, *more, "--out", tmp_path / "run") == 0
     assert json.loads((tmp_path / "run" / "result.json").read_text())["test_n"] == 120
     assert (tmp_path / "run" / "wandb").is_dir()
+    assert any(f.is_file() for f in (tmp_path / "run" / "profile").rglob("*"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("neuron", "said"), [("LIF(threshold=1000)", "silent"), ("LIF(threshold=0.001, v_rest=1)", "saturated")])
+def test_layers_that_say_nothing_are_warned_about(monkeypatch, tmp_path, caplog, neuron, said):
+    assert command(monkeypatch, *SMALL, "--model.neuron", neuron, "--out", tmp_path / "run") == 0
+    (warning,) = json.loads((tmp_path / "run" / "result.json").read_text())["warnings"]
+    assert f"layer 1 is {said}" in warning and warning in caplog.text
 
 
 def test_ready_frames_in_class_folders(monkeypatch, tmp_path):
