@@ -120,7 +120,7 @@ def compile(problem: Problem, state: TrainState, order: Order) -> Compiled:
     start = time.perf_counter()
     batch = next(training(problem.source, order, 0, 1))
     probe = next(evaluation(problem.source, problem.split.validation, problem.batch))
-    # The old state's memory is given to the new one, except on a CPU, where arrays may be shared with the checkpoint's writer.
+    # The old state's memory is given to the new one where memory is scarce; a CPU has its heap to reuse.
     donated = () if jax.default_backend() == "cpu" else (0,)
     trained = jax.jit(train, donate_argnums=donated).lower(state, batch).compile()
     evaluated = jax.jit(evaluate).lower(state.params, state.stats, probe).compile()
