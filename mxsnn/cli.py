@@ -3,30 +3,45 @@
 from __future__ import annotations
 
 import argparse
+import ast
 import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from mxsnn import __version__
 from mxsnn.errors import UserError
 from mxsnn.spec import suggestion
+
+if TYPE_CHECKING:
+    from mxsnn.events.io._source import Block, Source
 
 EXTRAS = {
     "cuda12": ("jax-cuda12-plugin",),
     "cuda13": ("jax-cuda13-plugin",),
     "tpu": ("libtpu",),
     "experiments": ("tyro",),
+    "codecs": ("hdf5plugin",),
+    "video": ("av",),
     "peers": ("torch", "snntorch", "spikingjelly"),
 }
 """What an extra of mxsnn must bring to count as installed."""
 
 WITHOUT = {
     "expelliarmus": "nothing in mxsnn lacks it; tonic asks for it on account of Prophesee's raw files and, in 1.7, uses it nowhere",
+    "aedat": "no AEDAT4 files",
+    "av": "no video files; mxsnn[video] brings it",
+    "h5py": "no HDF5 files, and so no recording files",
+    "hdf5plugin": "no HDF5 files of codecs other than gzip, such as DSEC's; mxsnn[codecs] brings it",
     "matplotlib": "no figures",
+    "numba": "no raw files",
+    "pillow": "no image files",
     "tqdm": "no training",
     "tyro": "no command lines of experiments/; mxsnn[experiments] brings it",
     "torch": "no comparisons with other libraries; mxsnn[peers] brings it",
@@ -82,51 +97,53 @@ class _Parser(argparse.ArgumentParser):
         raise UserError(f"{message}; `{self.prog} --help` says what there is")
 
 
-def info(file: Path, json: bool) -> None:
+def info(file: Path, json: bool, **reading: Any) -> None:
     """What a recording holds."""
-    from mxsnn.events import FORMATS, Events, read
+    from mxsnn.events.summary import summary
 
-    recording = read(file)
-    found: dict[str, Any] = {"file": str(file), "format": FORMATS[file.suffix.lower()].__name__.removeprefix("read_")}
-    if not isinstance(recording, Events):
-        steps, height, width, _ = recording.shape
-        found |= {"holds": "frames", "shape": list(recording.shape), "dtype": str(recording.dtype), "sensor_size": [width, height]}
-        lines = {
-            "format": found["format"],
-            "holds": f"{steps:,} ready frames, {recording.dtype} {found['shape']} (time, y, x, polarity)",
-            "sensor": f"{width} x {height} pixels",
-        }
-        return _show(found, lines, json)
-
-    n, on = len(recording), int(recording.p.sum())
-    extent = (int(recording.x.max()) + 1, int(recording.y.max()) + 1) if n else (0, 0)
-    first, last = (int(recording.t[0]), int(recording.t[-1])) if n else (None, None)
-    duration = last - first if first is not None and last is not None else None
-    found |= {
-        "holds": "events",
-        "sensor_size": list(recording.sensor_size) if max(recording.sensor_size) else None,
-        "sensor_size_is_extent": recording.sensor_size == extent,
-        "events": n,
-        "on": on,
-        "off": n - on,
-        "first_us": first,
-        "last_us": last,
-        "duration_us": duration,
-        "events_per_second": n / duration * 1e6 if duration else None,
-    }
-    width, height = recording.sensor_size
-    if recording.sensor_size != extent:
-        sensor = f"{width} x {height} pixels, as the file states"
+    with _Progress(file) as progress:
+        found = summary(file, progress=progress, **_reading(reading))
+    lines = {"format": found["format"]}
+    if found["ready_frames"]:
+        shape, dtype = found["ready_frames"].values()
+        lines["holds"] = f"{shape[0]:,} ready frames, {dtype} {shape} (time, y, x, polarity)"
     else:
-        sensor = f"{width} x {height} pixels, as far as the events reach; the file states no larger one" if n else "unknown"
-    lines = {
-        "format": found["format"],
-        "holds": f"{n:,} events: {on:,} ON, {n - on:,} OFF",
-        "sensor": sensor,
-        "time": f"{first:,} to {last:,} us: {duration / 1e6:g} s" if duration is not None else "no events",
-        "rate": f"{found['events_per_second']:,.0f} events/s" if duration else "unknown",
-    }
+        lines["holds"] = f"{found['events']:,} events: {found['on_events']:,} ON, {found['off_events']:,} OFF"
+    if found["width"] is None:
+        lines["sensor"] = "unknown"
+    else:
+        size = f"{found['width']} x {found['height']} pixels"
+        stated = "" if found["sensor_stated"] else ", as far as the events reach; the file does not state its sensor"
+        lines["sensor"] = f"{found['sensor']}, {size}{stated}" if found["sensor"] else f"{size}{stated}"
+    if not found["ready_frames"]:
+        seconds = None if found["duration_us"] is None else found["duration_us"] / 1e6
+        lines["time"] = "no events" if seconds is None else f"{found['first_us']:,} to {found['last_us']:,} us: {seconds:g} s"
+        rate = found["events_per_second"]
+        lines["rate"] = f"{rate:,.0f} events/s" if rate else "unknown"
+    if found["triggers"]:
+        lines["triggers"] = f"{found['triggers']:,} edges"
+    for name, one in found["frames"].items():
+        lines[f"frames {name}"] = (
+            f"{one['count']:,} of {one['width']} x {one['height']} pixels, {one['first_us']:,} to {one['last_us']:,} us"
+        )
+    lines |= {f"samples {name}": f"{count:,}" for name, count in found["samples"].items()}
+    lines |= {key: str(found[key]) for key in ("labels", "subject", "session", "lux") if found[key]}
+    lines |= {key: str(value) for key, value in found["conditions"].items()}
+    if found["gaps"]:
+        longest = max(found["gaps"], key=lambda gap: gap[1] - gap[0])
+        lines["gaps"] = f"{len(found['gaps']):,}, the longest from {longest[0]:,} to {longest[1]:,} us"
     _show(found, lines, json)
+    if not json:
+        for warning in found["warnings"]:
+            print(f"warning: {warning}")
+
+
+def convert(file: Path, out: Path, to: str | None, overwrite: bool, **reading: Any) -> None:
+    """Write a recording in another format, that of the name's suffix or --to."""
+    from mxsnn.events.io.files import open_source, write
+
+    with _Progress(file) as progress, _warnings():
+        write(out, progress.following(open_source(file, **_reading(reading))), to, overwrite)
 
 
 def env(json: bool) -> None:
@@ -156,6 +173,69 @@ def env(json: bool) -> None:
     _show(found, lines, json)
 
 
+class _Progress:
+    """A bar on stderr while a long file is read; none where it is short, or nobody looks."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+
+    def __enter__(self) -> _Progress:
+        from tqdm import tqdm
+
+        hidden = not sys.stderr.isatty()
+        self.bar = tqdm(total=1.0, desc=self.file.name, delay=1.0, leave=False, disable=hidden, bar_format=_BAR)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.bar.close()
+
+    def __call__(self, done: float) -> None:
+        self.bar.update(done - self.bar.n)
+
+    def following(self, source: Source) -> Source:
+        """The source, which moves the bar as it is read."""
+
+        def blocks() -> Iterator[Block]:
+            for block in source.blocks():
+                self(block.done)
+                yield block
+
+        return replace(source, blocks=blocks)
+
+
+@contextmanager
+def _warnings() -> Iterator[None]:
+    """What is odd in a recording, as lines on stderr."""
+    from mxsnn.errors import RecordingWarning
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", RecordingWarning)
+        yield
+    for one in caught:
+        print("warning:", " ".join(str(one.message).splitlines()), file=sys.stderr)
+
+
+def _reading(given: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of `_READING` as `mxsnn.events.read` takes them."""
+    options = given.pop("option") or ()
+    for text in options:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise UserError(f"--option takes NAME=VALUE, got {text!r}")
+        try:
+            given[name] = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            given[name] = value
+    return given
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, cross, height = text.lower().partition("x")
+    if not (cross and width.isdecimal() and height.isdecimal()):
+        raise argparse.ArgumentTypeError(f"takes WIDTHxHEIGHT in pixels, such as 346x260, got {text!r}")
+    return int(width), int(height)
+
+
 def _version(package: str) -> str | None:
     try:
         return metadata.version(package)
@@ -174,10 +254,23 @@ def _show(found: dict[str, Any], lines: dict[str, str], as_json: bool) -> None:
 
 
 _FILE = {"file": {"metavar": "FILE", "type": Path, "help": "a recording of events, or ready frames"}}
+_OUT = {
+    "out": {"metavar": "OUT", "type": Path, "help": "the file to write; its suffix says the format"},
+    "--to": {"metavar": "NAME", "help": "the format to write, where the suffix does not tell"},
+    "--overwrite": {"action": "store_true", "help": "replace OUT where it exists"},
+}
+_BAR = "{desc} {percentage:3.0f}% {bar} {elapsed}"
+_READING = {
+    "--format": {"metavar": "NAME", "help": "of the file, where its signature or suffix does not tell"},
+    "--sensor-size": {"metavar": "WxH", "type": _size, "help": "of the event camera in pixels, where the file does not state it"},
+    "--repair": {"action": "store_true", "help": "leave out events outside the sensor and put the others in the order of time"},
+    "--option": {"metavar": "NAME=VALUE", "action": "append", "help": "an option of the format's reader, e.g. columns=xytp"},
+}
 _JSON = {"--json": {"action": "store_true", "help": "as JSON"}}
 
 COMMANDS: dict[Callable[..., None], dict[str, dict[str, Any]]] = {
-    info: _FILE | _JSON,
+    info: _FILE | _READING | _JSON,
+    convert: _FILE | _OUT | _READING,
     env: _JSON,
 }
 """The subcommands: the name of each is that of its function, which takes the arguments by name."""

@@ -1,4 +1,4 @@
-"""The one exception that a command line shows as a single line."""
+"""The one exception that a command line shows as a single line, and the one warning about what a file holds."""
 
 
 class UserError(ValueError):
@@ -6,3 +6,7 @@ class UserError(ValueError):
 
     Its message is one line that says what is wrong, what was got and what to do. Command lines print it to stderr and exit with 2.
     """
+
+
+class RecordingWarning(UserWarning):
+    """What is odd in a recording that was read nevertheless: cut short, words of no known kind, events left out."""

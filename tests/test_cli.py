@@ -39,26 +39,28 @@ def refused(capsys: pytest.CaptureFixture, *argv: str) -> str:
 
 def test_info_for_programs(recording: Path, capsys: pytest.CaptureFixture) -> None:
     assert main(["info", str(recording), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {
+    found = json.loads(capsys.readouterr().out)
+    assert {key: value for key, value in found.items() if value not in (None, {}, [], 0)} == {
         "file": str(recording),
-        "format": "numpy",
+        "format": "npy",
         "holds": "events",
-        "sensor_size": [4, 3],
-        "sensor_size_is_extent": True,
+        "width": 4,
+        "height": 3,
         "events": 5,
-        "on": 2,
-        "off": 3,
+        "on_events": 2,
+        "off_events": 3,
         "first_us": 500,
         "last_us": 2500,
         "duration_us": 2000,
         "events_per_second": 2500.0,
     }
+    assert found["warnings"] == found["gaps"] == [] and found["triggers"] == 0 and found["frames"] == {}
 
 
 def test_info_for_people(recording: Path, capsys: pytest.CaptureFixture) -> None:
     assert main(["info", str(recording)]) == 0
     lines = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
-    assert lines["format"] == "numpy"
+    assert lines["format"] == "npy"
     assert lines["holds"] == "5 events: 2 ON, 3 OFF"
     assert lines["sensor"].startswith("4 x 3 pixels, as far as the events reach")
     assert lines["time"] == "500 to 2,500 us: 0.002 s"
@@ -72,18 +74,35 @@ def test_info_where_there_is_no_rate(n: int, duration: int | None, tmp_path: Pat
     assert main(["info", str(path), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["events"], found["duration_us"], found["events_per_second"]) == (n, duration, None)
-    assert found["sensor_size"] == ([1, 1] if n else None)
+    assert found["width"] == (1 if n else None)
     assert main(["info", str(path)]) == 0
     assert "unknown" in capsys.readouterr().out
 
 
-def test_info_of_a_file_that_states_its_sensor(recording: Path, capsys: pytest.CaptureFixture, monkeypatch) -> None:
-    read = mxsnn.events.read
-    monkeypatch.setattr(mxsnn.events, "read", lambda path: read(path, sensor_size=(346, 260)))
-    assert main(["info", str(recording)]) == 0
-    assert "346 x 260 pixels, as the file states" in capsys.readouterr().out
-    assert main(["info", str(recording), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["sensor_size_is_extent"] is False
+def test_info_of_a_sensor_that_is_stated(recording: Path, capsys: pytest.CaptureFixture) -> None:
+    assert main(["info", str(recording), "--sensor-size", "346x260"]) == 0
+    assert "346 x 260 pixels\n" in capsys.readouterr().out
+
+
+def test_info_tells_gaps_and_warnings(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    path = tmp_path / "a.bin"
+    path.write_bytes(bytes([1, 1, 0, 0, 9]) + bytes([1, 1, 0x87, 0, 0]) + b"\0\0")
+    assert main(["info", str(path), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["gaps"] == [[9, 0x70000]]
+    assert found["warnings"] == ["2 bytes at the end are no whole word: the file is cut short"]
+    assert main(["info", str(path)]) == 0
+    assert "warning: 2 bytes at the end" in capsys.readouterr().out
+
+
+def test_info_takes_the_options_of_the_reader(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    path = tmp_path / "a.npy"
+    np.save(path, np.array([[3, 1, 20, 1], [2, 0, 40, 0]]))
+    assert main(["info", str(path), "--json", "--option", "columns=xytp", "--option", "time_unit=ms"]) == 0
+    assert json.loads(capsys.readouterr().out)["last_us"] == 40_000
+    assert "no option 'colums'; did you mean columns?" in refused(capsys, "info", str(path), "--option", "colums=xytp")
+    assert "NAME=VALUE" in refused(capsys, "info", str(path), "--option", "columns")
+    assert "WIDTHxHEIGHT" in refused(capsys, "info", str(path), "--sensor-size", "346")
 
 
 def test_info_of_ready_frames(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
@@ -91,18 +110,30 @@ def test_info_of_ready_frames(tmp_path: Path, capsys: pytest.CaptureFixture) -> 
     np.savez(path, frames=np.zeros((7, 2, 5, 6), np.float32))
     assert main(["info", str(path), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert (found["holds"], found["shape"], found["dtype"], found["sensor_size"]) == ("frames", [7, 5, 6, 2], "float32", [6, 5])
+    assert (found["holds"], found["ready_frames"]) == ("frames", {"shape": [7, 5, 6, 2], "dtype": "float32"})
+    assert (found["width"], found["height"]) == (6, 5)
     assert main(["info", str(path)]) == 0
     assert "7 ready frames, float32 [7, 5, 6, 2]" in capsys.readouterr().out
+
+
+def test_convert(recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    out = tmp_path / "new" / "a.npz"
+    assert main(["convert", str(recording), str(out)]) == 0
+    assert mxsnn.events.read(out) == mxsnn.events.read(recording)
+    before = out.read_bytes()
+    assert "exists" in refused(capsys, "convert", str(recording), str(out))
+    assert "nothing writes '.xyz'" in refused(capsys, "convert", str(recording), "a.xyz")
+    assert out.read_bytes() == before
+    assert main(["convert", str(recording), str(out), "--overwrite"]) == 0
 
 
 def test_info_of_a_real_recording(test_data: Path, capsys: pytest.CaptureFixture) -> None:
     path = min((test_data / "nmnist" / "Test").rglob("*.bin"))
     assert main(["info", str(path), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert found["format"] == "nmnist" and found["on"] + found["off"] == found["events"] > 1000
+    assert found["format"] == "nmnist" and found["on_events"] + found["off_events"] == found["events"] > 1000
     assert found["duration_us"] == pytest.approx(300_000, rel=0.1)
-    assert max(found["sensor_size"]) <= 34
+    assert max(found["width"], found["height"]) <= 34
 
 
 def test_env_for_programs(capsys: pytest.CaptureFixture) -> None:
@@ -144,7 +175,7 @@ def test_extras_are_those_of_the_project() -> None:
     [
         (["inof", "x"], "did you mean info?"),
         (["--json", "evn"], "did you mean env?"),
-        (["xyzzy"], "there are info, env"),
+        (["xyzzy"], "there are info, convert"),
         (["info"], "FILE"),
         (["info", "a.npy", "b.npy"], "b.npy"),
         (["env", "--jsn"], "--jsn"),
@@ -161,8 +192,8 @@ def test_mistakes_are_one_line(argv: list[str], said: str, capsys: pytest.Captur
 
 def test_a_damaged_recording_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     path = tmp_path / "cut.bin"
-    path.write_bytes(bytes(7))
-    assert "7 bytes" in refused(capsys, "info", str(path))
+    path.write_bytes(bytes(4))
+    assert "4 bytes" in refused(capsys, "info", str(path))
 
 
 def test_help_and_version(capsys: pytest.CaptureFixture) -> None:
@@ -172,9 +203,10 @@ def test_help_and_version(capsys: pytest.CaptureFixture) -> None:
         assert main(argv) == 0
         out, err = capsys.readouterr()
         assert err == "" and all(command.__name__ in out for command in cli.COMMANDS)
-    for command in cli.COMMANDS:
+    for command, arguments in cli.COMMANDS.items():
         assert main([command.__name__, "--help"]) == 0
-        assert "--json" in capsys.readouterr().out
+        said = capsys.readouterr().out
+        assert all(name in said for name in arguments if name.startswith("--"))
 
 
 def test_help_loads_nothing_that_the_package_itself_does_not() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike
 
 from mxsnn.errors import UserError
 
-# The types inside. A coordinate is an int16, so no sensor is larger than 32768 pixels a side.
-_DTYPES = {"t": np.dtype(np.int64), "x": np.dtype(np.int16), "y": np.dtype(np.int16), "p": np.dtype(np.uint8)}
+#: The types inside. A coordinate is an int16, so no sensor is larger than 32768 pixels a side.
+DTYPES = {"t": np.dtype(np.int64), "x": np.dtype(np.int16), "y": np.dtype(np.int16), "p": np.dtype(np.uint8)}
 _LARGEST_SIDE = 2**15
 _FLOAT_EXACT = 2**53  # beyond it a float64 no longer holds every whole number
 
@@ -49,7 +49,7 @@ class Events:
     sensor_size: tuple[int, int]
 
     def __post_init__(self) -> None:
-        for name, dtype in _DTYPES.items():
+        for name, dtype in DTYPES.items():
             array = getattr(self, name)
             if not isinstance(array, np.ndarray) or array.dtype != dtype or array.shape != (len(self.t),):
                 raise TypeError(f"Events takes {name} as {dtype} [N]; Events.make converts and validates")
@@ -76,16 +76,15 @@ class Events:
         Raises: UserError for lengths that differ, values that are not whole or do not fit, times that go back, an event
           outside the sensor.
         """
-        t, x, y = _whole("t", t), _whole("x", x), _whole("y", y)
-        p = _polarity(p)
-        lengths = {name: len(a) for name, a in zip("txyp", (t, x, y, p), strict=True)}
-        if len(set(lengths.values())) > 1:
-            raise UserError(f"t, x, y and p differ in length: got {lengths}; give one value of each for every event")
+        t, x, y, p = columns(t, x, y, p)
         size = check_sensor_size(sensor_size) if sensor_size is not None else None
-        for name, values, side in zip("xy", (x, y), size or (_LARGEST_SIDE,) * 2, strict=True):
-            outside = (values < 0) | (values >= side)
-            if outside.any():
-                raise UserError(_outside(int(outside.argmax()), x, y, size, name))
+        for values, side in zip((x, y), size or (_LARGEST_SIDE,) * 2, strict=True):
+            outside = values >= side
+            if size is not None and outside.any():
+                k = int(outside.argmax())
+                raise UserError(
+                    f"event {k} lies at x={x[k]}, y={y[k]}, outside the sensor of {size[0]}x{size[1]} pixels (width x height)"
+                )
         back = t[1:] < t[:-1]
         if back.any():
             if not sort:
@@ -97,12 +96,12 @@ class Events:
             t, x, y, p = t[order], x[order], y[order], p[order]
         if size is None:
             size = (int(x.max()) + 1, int(y.max()) + 1) if len(t) else (0, 0)
-        return cls(t, x.astype(np.int16), y.astype(np.int16), p, size)
+        return cls(t, x, y, p, size)
 
     @classmethod
     def empty(cls, sensor_size: Sequence[int]) -> Events:
         """A stream without events on a sensor of (width, height) pixels."""
-        return cls(*(np.empty(0, _DTYPES[name]) for name in "txyp"), sensor_size=check_sensor_size(sensor_size))
+        return cls(*(np.empty(0, DTYPES[name]) for name in "txyp"), sensor_size=check_sensor_size(sensor_size))
 
     def __len__(self) -> int:
         return len(self.t)
@@ -111,7 +110,7 @@ class Events:
         if not isinstance(other, Events):
             return NotImplemented
         return self.sensor_size == other.sensor_size and all(
-            np.array_equal(getattr(self, name), getattr(other, name)) for name in _DTYPES
+            np.array_equal(getattr(self, name), getattr(other, name)) for name in DTYPES
         )
 
     __hash__ = None  # type: ignore[assignment]  # equality looks at every event
@@ -120,11 +119,20 @@ class Events:
         span = f", t {self.t[0]}..{self.t[-1]} us" if len(self) else ""
         return f"Events({len(self)} on {self.sensor_size[0]}x{self.sensor_size[1]}{span})"
 
+    @property
+    def span(self) -> tuple[int, int] | None:
+        """Times of the first and the last event, us; None where there is none."""
+        return (int(self.t[0]), int(self.t[-1])) if len(self) else None
+
     def __getitem__(self, index: slice | np.ndarray) -> Events:
         """The events that a slice or a boolean mask [N] selects, in the same order."""
         if not (isinstance(index, slice) and (index.step or 1) > 0) and getattr(index, "dtype", None) != np.bool_:
             raise TypeError(f"Events is indexed by a forward slice or a boolean mask, got {index!r}")
         return Events(self.t[index], self.x[index], self.y[index], self.p[index], self.sensor_size)
+
+    def pieces(self) -> Iterator[Events]:
+        """The events in pieces that fit into memory: here the stream itself."""
+        yield self
 
     def window(self, t0: int, t1: int) -> Events:
         """The events with t0 <= t < t1 (us), as views; windows that share a border share no event.
@@ -151,9 +159,27 @@ def from_structured(array: np.ndarray, sensor_size: Sequence[int] | None = None,
 def to_structured(events: Events) -> np.ndarray:
     """A stream as tonic's structured array [N]: x, y int16, t int64, p bool. A copy."""
     array = np.empty(len(events), STRUCTURED)
-    for name in _DTYPES:
+    for name in DTYPES:
         array[name] = getattr(events, name)
     return array
+
+
+def columns(t: ArrayLike, x: ArrayLike, y: ArrayLike, p: ArrayLike) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Four arrays [N] as copies of the types of `Events`; their order and the sensor are not looked at.
+
+    Raises: UserError for lengths that differ, values that are not whole or do not fit.
+    """
+    whole = {"t": _whole("t", t), "x": _whole("x", x), "y": _whole("y", y), "p": _polarity(p)}
+    lengths = {name: len(array) for name, array in whole.items()}
+    if len(set(lengths.values())) > 1:
+        raise UserError(f"t, x, y and p differ in length: got {lengths}; give one value of each for every event")
+    for name in "xy":
+        beyond = (whole[name] < 0) | (whole[name] >= _LARGEST_SIDE)
+        if beyond.any():
+            k = int(beyond.argmax())
+            where = f"event {k} lies at x={whole['x'][k]}, y={whole['y'][k]}"
+            raise UserError(f"{where}; a coordinate {name} is from 0 to {_LARGEST_SIDE - 1}")
+    return whole["t"], whole["x"].astype(np.int16), whole["y"].astype(np.int16), whole["p"]
 
 
 def find_fields(names: Sequence[str]) -> dict[str, str]:
@@ -212,10 +238,3 @@ def _polarity(values: ArrayLike) -> np.ndarray:
     if zero.any() and minus.any():
         raise UserError("polarities mix 0 and -1, so OFF is not one of them; give 0/1 or -1/+1")
     return on.astype(np.uint8)
-
-
-def _outside(k: int, x: np.ndarray, y: np.ndarray, size: tuple[int, int] | None, name: str) -> str:
-    where = f"event {k} lies at x={x[k]}, y={y[k]}"
-    if size is not None:
-        return f"{where}, outside the sensor of {size[0]}x{size[1]} pixels (width x height)"
-    return f"{where}; a coordinate {name} is from 0 to {_LARGEST_SIDE - 1}"

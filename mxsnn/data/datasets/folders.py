@@ -12,6 +12,9 @@ from mxsnn.errors import UserError
 from mxsnn.events import FORMATS, read
 from mxsnn.events.stream import check_sensor_size
 
+SUFFIXES = tuple(dict.fromkeys(suffix for format in FORMATS.values() for suffix in format.suffixes))
+"""Of files that may be recordings."""
+
 
 def class_folders(root: str | Path, sensor_size: Sequence[int] | None = None) -> Recordings:
     """The recordings in `root/<class>/<file>`, or in `root/train/<class>/<file>` and `root/test/<class>/<file>`.
@@ -47,7 +50,7 @@ def class_folders(root: str | Path, sensor_size: Sequence[int] | None = None) ->
         (path, label, part == "test")
         for part, classes in by_part.items()
         for label, name in enumerate(names)
-        for path in recording_files(classes[name], tuple(FORMATS))
+        for path in recording_files(classes[name], SUFFIXES)
     ]
     return from_files(root, files, names, size or _common_size([path for path, _, _ in files]))
 

@@ -10,28 +10,31 @@ Pickled objects are never read.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from mxsnn.errors import UserError
-from mxsnn.events.stream import Events, find_fields, from_structured
+from mxsnn.events.io._source import Block, Format, Source, microseconds
+from mxsnn.events.stream import DTYPES, check_sensor_size, find_fields
+from mxsnn.events.stream import columns as to_columns
 
 _LAYOUTS = ("TCHW", "THWC")
 
 
-def read_numpy(
+def open_numpy(
     path: Path,
-    sensor_size: Sequence[int] | None = None,
-    sort: bool = False,
+    sensor_size: tuple[int, int] | None,
+    *,
     columns: str | None = None,
     layout: str | None = None,
-) -> Events | np.ndarray:
-    """Read events, or ready frames as an array [T, H, W, 2].
+    time_unit: str = "us",
+) -> Source:
+    """Events, or ready frames [T, H, W, 2]. The file is loaded whole.
 
     `columns`: the order of the columns of an array [N, 4], such as "xytp". `layout`: "TCHW" or "THWC", for frames
-    whose shape does not tell (both axes that may hold the polarity have length 2).
+    whose shape does not tell (both axes that may hold the polarity have length 2). `time_unit`: "s", "ms", "us" or "ns".
 
     Raises: UserError for pickled objects, damaged files, other shapes and fields, and where the order of the columns
       or axes is ambiguous.
@@ -42,21 +45,37 @@ def read_numpy(
         raise UserError(f"columns is an order of the letters t, x, y, p such as 'xytp', got {columns!r}")
     content = _load(path)
     if isinstance(content, Mapping):
-        content = _choose(content)
+        if sensor_size is None and "sensor_size" in content:
+            sensor_size = check_sensor_size(content["sensor_size"].tolist())
+        content = _choose({name: array for name, array in content.items() if name != "sensor_size"})
+    if not isinstance(content, Mapping) and content.dtype.names is None and content.ndim == 4:
+        frames = _channel_last(content, layout, sensor_size)
+        return Source(lambda: iter(()), (frames.shape[2], frames.shape[1]), 0, ready=frames)
     if isinstance(content, Mapping):
-        return Events.make(*(content[name] for name in "txyp"), sensor_size=sensor_size, sort=sort)
-    if content.dtype.names:
-        return from_structured(content, sensor_size, sort)
-    if content.ndim == 2 and content.shape[1] == 4:
+        fields = dict(content)
+    elif content.dtype.names:
+        fields = {field: content[name] for field, name in find_fields(content.dtype.names).items()}
+    elif content.ndim == 2 and content.shape[1] == 4:
         order = columns or _check_columns(content)
         fields = {name: content[:, order.index(name)] for name in "txyp"}
-        return Events.make(**fields, sensor_size=sensor_size, sort=sort)
-    if content.ndim == 4:
-        return _channel_last(content, layout, sensor_size)
-    raise UserError(
-        f"an array of shape {content.shape} and type {content.dtype} is neither events (structured [N] or columns "
-        "[N, 4]) nor frames ([T, 2, H, W] or [T, H, W, 2])"
-    )
+    else:
+        raise UserError(
+            f"an array of shape {content.shape} and type {content.dtype} is neither events (structured [N] or columns "
+            "[N, 4]) nor frames ([T, 2, H, W] or [T, H, W, 2])"
+        )
+    if time_unit != "us":
+        fields["t"] = microseconds(fields["t"], time_unit)
+    block = Block.of(to_columns(**fields))
+    return Source(lambda: iter((block,)), sensor_size, len(block.t))
+
+
+def write_npz(path: Path, source: Source) -> None:
+    """Arrays t (int64, us), x, y (int16), p (uint8) and sensor_size (width, height), compressed; all are held in memory."""
+    parts = [Block.of(a.copy() for a in block.columns) for block in source.blocks()]
+    arrays = {name: np.concatenate([getattr(block, name) for block in parts] or [np.empty(0, DTYPES[name])]) for name in DTYPES}
+    arrays["sensor_size"] = np.array(source.sensor_size or (0, 0), np.int64)
+    with path.open("wb") as file:  # given a name, NumPy would append a suffix
+        np.savez_compressed(file, allow_pickle=False, **arrays)
 
 
 def _load(path: Path) -> np.ndarray | dict[str, np.ndarray]:
@@ -107,7 +126,7 @@ def _check_columns(array: np.ndarray) -> str:
     return "txyp"
 
 
-def _channel_last(frames: np.ndarray, layout: str | None, sensor_size: Sequence[int] | None) -> np.ndarray:
+def _channel_last(frames: np.ndarray, layout: str | None, sensor_size: tuple[int, int] | None) -> np.ndarray:
     if frames.dtype.kind not in "biuf" or not np.isfinite(frames).all():
         raise UserError(f"frames are finite numbers; got {frames.dtype}, or NaN or infinity among them")
     first, last = frames.shape[1] == 2, frames.shape[3] == 2
@@ -125,3 +144,7 @@ def _channel_last(frames: np.ndarray, layout: str | None, sensor_size: Sequence[
     if sensor_size is not None and tuple(sensor_size) != size:
         raise UserError(f"the frames are {size[0]}x{size[1]} pixels (width x height), not {tuple(sensor_size)}")
     return frames
+
+
+NPY = Format("npy", "NumPy array: events, or ready frames", (".npy",), open_numpy)
+NPZ = Format("npz", "NumPy arrays: events, or ready frames", (".npz",), open_numpy, write=write_npz)

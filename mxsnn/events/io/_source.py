@@ -1,0 +1,134 @@
+"""What a format is, and an opened file of it: blocks of events in the order of the file, and all that goes with them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from mxsnn.errors import RecordingWarning, UserError
+from mxsnn.events.recording import Recording, Triggers
+from mxsnn.events.stream import DTYPES
+
+
+class Block(NamedTuple):
+    """Consecutive events of a file as decoded, types as in `Events`; order and sensor are not checked yet.
+
+    t: int64 [N], us. x, y: int16 [N]. p: uint8 [N], 0 or 1. `triggers` that the file holds among them, in any order.
+    `done`: the part of the file that is decoded by now, 0 to 1.
+    """
+
+    t: np.ndarray
+    x: np.ndarray
+    y: np.ndarray
+    p: np.ndarray
+    triggers: Triggers | None = None
+    done: float = 1.0
+
+    @classmethod
+    def of(cls, columns: Iterable[np.ndarray], triggers: Triggers | None = None, done: float = 1.0) -> Block:
+        """A block from its four columns."""
+        t, x, y, p = columns
+        return cls(t, x, y, p, triggers, done)
+
+    @property
+    def columns(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """t, x, y, p."""
+        return self.t, self.x, self.y, self.p
+
+
+UNITS = {"s": 1_000_000.0, "ms": 1_000.0, "us": 1.0, "ns": 0.001}
+"""Units of time that files use, in us."""
+
+
+def microseconds(values: np.ndarray, unit: str) -> np.ndarray:
+    """Times [N] in a unit of `UNITS` as whole us, rounded to the nearest. Raises: UserError for another unit or no number."""
+    if unit not in UNITS:
+        raise UserError(f"time_unit is one of {', '.join(UNITS)}; got {unit!r}")
+    if values.dtype.kind not in "iuf":
+        raise UserError(f"times are numbers, got {values.dtype}")
+    if unit == "ns" and values.dtype.kind in "iu":  # a float would not hold a clock that counts from 1970
+        return (values + values.dtype.type(500)) // values.dtype.type(1000)
+    scaled = values if unit == "us" else values * UNITS[unit]
+    return np.rint(scaled) if scaled.dtype.kind == "f" else scaled
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """An opened recording.
+
+    Attributes:
+      blocks: starts from the beginning at each call; arrays may be reused for the next block.
+      sensor_size: (width, height), as the user gave or the file states it; None where neither does.
+      at_most: a bound on the number of events, where one is known without decoding; memory is reserved, not filled.
+      recording: all but events and the triggers that come with blocks.
+      ready: ready frames [T, H, W, 2], where the file holds them in place of events.
+    """
+
+    blocks: Callable[[], Iterator[Block]]
+    sensor_size: tuple[int, int] | None = None
+    at_most: int | None = None
+    recording: Recording = field(default_factory=lambda: Recording(None))
+    ready: np.ndarray | None = None
+
+
+def whole_words(path: Path, start: int, dtype: np.dtype, count: int) -> Iterator[tuple[np.ndarray, float]]:
+    """The words [N] of a binary file from byte `start`, up to `count` at a time, each with the part of the file that is read.
+
+    What does not fill a word at the end is left out with a `RecordingWarning`. The array is reused.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        file.seek(start)
+        buffer = bytearray(count * dtype.itemsize)
+        while got := file.readinto(buffer):
+            words, rest = divmod(got, dtype.itemsize)
+            yield np.frombuffer(buffer, dtype, words), min(file.tell() / size, 1.0) if size else 1.0
+            if rest:
+                told = f"{path}: {rest} bytes at the end are no whole word: the file is cut short"
+                warnings.warn(told, RecordingWarning, stacklevel=2)
+                return
+
+
+@dataclass(frozen=True)
+class Format:
+    """A file format.
+
+    Attributes:
+      name: as `--format` takes it.
+      about: what it is, in a few words.
+      suffixes: of file names, in lower case with the dot; more than one format may claim one.
+      open: `open(path, sensor_size, **options) -> Source`. It reads no more than a header.
+        Raises: UserError, without the name of the file, for what it cannot read, here or from `blocks`.
+      matches: whether a file carries the signature, from its path and first 4096 bytes (none for a folder);
+        None for formats that have no signature and are told by their suffix.
+      write: `write(path, source, **options)` writes a checked source to a new file; None where nothing writes the format.
+      holds: which parts of a `Recording` the format can hold beside events.
+    """
+
+    name: str
+    about: str
+    suffixes: tuple[str, ...]
+    open: Callable[..., Source]
+    matches: Callable[[Path, bytes], bool] | None = None
+    write: Callable[..., None] | None = None
+    holds: frozenset[str] = frozenset()
+
+
+def source_of(recording: Recording) -> Source:
+    """A recording in memory, or opened from a recording file, as a source."""
+    events = recording.events
+
+    def blocks() -> Iterator[Block]:
+        done, n = 0, 0 if events is None else len(events)
+        yield Block.of((np.empty(0, dtype) for dtype in DTYPES.values()), recording.triggers, 0.0)
+        for piece in () if events is None else events.pieces():
+            done += len(piece)
+            yield Block(piece.t, piece.x, piece.y, piece.p, None, done / n if n else 1.0)
+
+    size = None if events is None else events.sensor_size
+    return Source(blocks, size, 0 if events is None else len(events), replace(recording, events=None, triggers=Triggers.make()))
