@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,7 @@ import pytest
 from mxsnn.data.datasets import Recordings, class_folders, nmnist, smoke
 from mxsnn.data.datasets.smoke import DURATION, reverse
 from mxsnn.errors import UserError
-from mxsnn.events import Events, frames_by_time
+from mxsnn.events import Events, Frames, Recording, frames_by_time
 
 
 def event(x: int = 1, y: int = 1, t: int = 1, p: int = 1) -> bytes:
@@ -300,3 +302,63 @@ def test_smoke_that_is_wrong() -> None:
     rejected("at least 8x8 pixels, got 7x30", smoke, 6, sensor_size=(7, 30))
     rejected("sensor_size is", smoke, 6, sensor_size=(32,))
     rejected("seed is", smoke, 6, seed=-1)
+
+
+# What holds for every data set
+
+
+def whole(index: int) -> Recording:
+    """A source of recordings: events, one frame, no events in the last."""
+    frames = {"rgb": Frames.make(np.zeros((1, 2, 3, 3), np.uint8), [index])}
+    return Recording(None if index == 3 else Events.make([index], [1], [1], [1], (4, 3)), frames=frames, subject="ada")
+
+
+def four(source: Callable = whole) -> Recordings:
+    return Recordings(
+        source,
+        labels=np.array([0, 1, 0, 1]),
+        classes=("rest", "smile"),
+        sensor_size=(4, 3),
+        test=np.zeros(4, bool),
+        identities=tuple("abcd"),
+        groups=np.array([0, 0, 1, 1]),
+        subjects=("ada", "bob"),
+        conditions={"lux": (3.0, 300.0, None, 3.0)},
+    )
+
+
+def test_a_recording_is_what_is_learned_from_and_all_there_is() -> None:
+    data = four()
+    assert data[2] == Events.make([2], [1], [1], [1], (4, 3))
+    assert data.recording(2).frames["rgb"].t.tolist() == [2]
+    assert data.recording(3).events is None
+    rejected("^d: holds no events; simulate them", data.__getitem__, 3)
+    rejected("^d: holds no events", data.validate)
+    streams = four(lambda index: Events.empty((4, 3)))
+    assert streams.recording(2).subject == "bob"
+    rejected("^b: holds ready frames", four(lambda index: np.zeros((1, 2, 3, 2))).recording, 1)
+    for outside in (-1, 4):
+        with pytest.raises(IndexError):
+            data.recording(outside)
+
+
+@pytest.mark.parametrize("chosen", [np.array([3, 0]), np.array([True, False, False, True])])
+def test_some_of_the_recordings(chosen: np.ndarray) -> None:
+    data = four()
+    some = data.select(chosen)
+    index = np.arange(4)[chosen]
+    assert [some.recording(i).frames["rgb"].t[0] for i in range(2)] == index.tolist()
+    assert some.labels.tolist() == data.labels[index].tolist()
+    assert [some.subjects[g] for g in some.groups] == [data.subjects[data.groups[i]] for i in index]
+    assert some.identities == tuple("abcd"[i] for i in index)
+    assert some.conditions == {"lux": (3.0, 3.0)}
+    assert len(some.test) == len(some) == 2
+    with pytest.raises(IndexError):
+        some[2]
+    assert pickle.loads(pickle.dumps(some))[index.tolist().index(0)] == data[0]
+
+
+def test_conditions_and_subjects_are_part_of_the_fingerprint() -> None:
+    data = four()
+    others = [replace(data, subjects=("ada", "eve")), replace(data, conditions={"lux": (3.0, 300.0, 1.0, 3.0)}), data.select([0])]
+    assert len({data.fingerprint(), *(other.fingerprint() for other in others)}) == 4

@@ -4,50 +4,90 @@ from __future__ import annotations
 
 import hashlib
 import operator
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from mxsnn.errors import UserError
-from mxsnn.events import Events, read
+from mxsnn.events import Events, Recording, read
 
 
 @dataclass(frozen=True, eq=False)
 class Recordings:
     """N labelled recordings, each read or generated when it is asked for.
 
+    `data[i]` is what a network learns from, events or ready frames; `data.recording(i)` is all that there is of it.
+
     Attributes:
-      source: recording of an index, `source(i) -> Events | [T, H, W, 2]`; it depends on nothing but i.
+      source: recording of an index, `source(i) -> Recording | Events | [T, H, W, 2]`; it depends on nothing but i.
       labels: int64 [N], indices into `classes`.
       classes: the names of the classes.
-      sensor_size: (width, height) in pixels, of all recordings.
+      sensor_size: (width, height) in pixels that hold all recordings.
       test: bool [N], True for the official test part; all False where the data set has none.
       identities: what each recording is made from (file name and size, or seed and parameters).
       groups: int64 [N], the subject of each recording, or None; subjects never cross a split.
+      subjects: the names of the subjects, of which `groups` are indices; () where they have none.
+      conditions: under what each was recorded, by name N values, None where not known: "lux", "width" and "height"
+        where the sensors differ, "fold", whatever the data set tells.
     """
 
-    source: Callable[[int], Events | np.ndarray]
+    source: Callable[[int], Recording | Events | np.ndarray]
     labels: np.ndarray
     classes: tuple[str, ...]
     sensor_size: tuple[int, int]
     test: np.ndarray
     identities: tuple[str, ...]
     groups: np.ndarray | None = None
+    subjects: tuple[str, ...] = ()
+    conditions: Mapping[str, tuple[str | float | None, ...]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def __getitem__(self, index: int) -> Events | np.ndarray:
+        """The events of a recording, in memory, or its ready frames. Raises: UserError where it holds neither."""
+        found = self.source(self._check(index))
+        if not isinstance(found, Recording):
+            return found
+        if found.events is None:
+            raise UserError(f"{self.identities[index]}: holds no events; simulate them from its frames")
+        first, last = found.events.span or (0, -1)
+        return found.events if isinstance(found.events, Events) else found.events.window(first, last + 1)
+
+    def recording(self, index: int) -> Recording:
+        """All that there is of a recording: events, frames, labels, subject. Raises: UserError for ready frames."""
+        found = self.source(self._check(index))
+        if isinstance(found, np.ndarray):
+            raise UserError(f"{self.identities[index]}: holds ready frames; a recording holds events or a camera's frames")
+        if isinstance(found, Recording):
+            return found
+        return Recording(found, subject=self.subjects[self.groups[index]] if self.subjects and self.groups is not None else None)
+
+    def select(self, chosen: np.ndarray) -> Recordings:
+        """The recordings at indices [M], or where a mask [N] is True, in the same classes and subjects."""
+        index = np.arange(len(self))[chosen]
+        return replace(
+            self,
+            source=_Selected(self.source, tuple(index.tolist())),
+            labels=self.labels[index],
+            test=self.test[index],
+            identities=tuple(self.identities[i] for i in index),
+            groups=None if self.groups is None else self.groups[index],
+            conditions={name: tuple(values[i] for i in index) for name, values in self.conditions.items()},
+        )
+
+    def _check(self, index: int) -> int:
         i = operator.index(index)
         if not 0 <= i < len(self):
             raise IndexError(f"recording {i} of {len(self)}")
-        return self.source(i)
+        return i
 
     def fingerprint(self) -> str:
-        """A hash of what the recordings are made from, their labels and parts; cheap: no recording is read."""
-        digest = hashlib.sha256(repr((self.classes, self.sensor_size, self.identities)).encode())
+        """A hash of what the recordings are made from, their labels, parts and conditions; cheap: no recording is read."""
+        told = (self.classes, self.sensor_size, self.identities, self.subjects, sorted(self.conditions.items()))
+        digest = hashlib.sha256(repr(told).encode())
         for array in (self.labels, self.test, self.groups):
             digest.update(b"-" if array is None else np.ascontiguousarray(array, np.int64).tobytes())
         return digest.hexdigest()
@@ -55,7 +95,16 @@ class Recordings:
     def validate(self) -> None:
         """Read every recording once. Raises: UserError that names the first file that cannot be read."""
         for i in range(len(self)):
-            self.source(i)
+            self[i]
+
+
+@dataclass(frozen=True)
+class _Selected:
+    source: Callable[[int], Recording | Events | np.ndarray]
+    indices: tuple[int, ...]
+
+    def __call__(self, index: int) -> Recording | Events | np.ndarray:
+        return self.source(self.indices[index])
 
 
 @dataclass(frozen=True)
