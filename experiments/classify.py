@@ -25,6 +25,7 @@ from experiments import config as configuration
 from experiments.config import PRESETS, Config, Data
 from mxsnn import discrete, neurons, reset, surrogate
 from mxsnn.data import datasets
+from mxsnn.data.datasets.base import whole_files
 from mxsnn.data.encoded import Encoded
 from mxsnn.data.pipeline import Batch, Resident, Source
 from mxsnn.data.splits import Split, folds, official, with_validation
@@ -115,7 +116,8 @@ def _source(settings: Config, encoded: Encoded) -> Source:
     if settings.resident and encoded.augmented is not None:
         raise UserError("--data.augment draws anew in each epoch, so the set cannot be resident; leave out --resident")
     if settings.resident or (settings.resident is None and fits):
-        return Resident(encoded)
+        with whole_files():
+            return Resident(encoded)
     encoded.recordings.validate()
     log.warning("streaming %.2f GB, %s", size / 1e9, "augmented" if encoded.augmented else f"room for {room / 1e9:.2f} GB")
     return encoded

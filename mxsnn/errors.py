@@ -10,3 +10,7 @@ class UserError(ValueError):
 
 class RecordingWarning(UserWarning):
     """What is odd in a recording that was read nevertheless: cut short, words of no known kind, events left out."""
+
+
+class CutShortWarning(RecordingWarning):
+    """A recording ends in the middle of something: what came before was read. Data sets do not take such files."""

@@ -96,9 +96,18 @@ def test_nmnist_that_is_wrong(digits: Path, tmp_path: Path) -> None:
     rejected("Test: is empty", nmnist, digits)
 
 
+def test_a_recording_of_nmnist_that_is_cut_short(digits: Path) -> None:
+    put(digits / "Test" / "4" / "00001.bin", event() + b"\0")
+    rejected("00001.bin: .*cut short; get it whole", nmnist(digits).validate)
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(event()[:3], "truncated"), (b"", "0 bytes"), (event(34, 0), "x=34, y=0, outside the sensor of 34x34")],
+    [
+        (event()[:3], "truncated"),
+        (b"", "0 bytes"),
+        (event(34, 0), "x=34, y=0, outside the sensor of 34x34"),
+    ],
 )
 def test_a_recording_of_nmnist_that_is_wrong(digits: Path, content: bytes, message: str) -> None:
     put(digits / "Test" / "4" / "00001.bin", content)

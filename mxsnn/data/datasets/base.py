@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import operator
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-from mxsnn.errors import UserError
+from mxsnn.errors import CutShortWarning, UserError
 from mxsnn.events import Events, Recording, read
 
 
@@ -93,18 +95,21 @@ class Recordings:
         return digest.hexdigest()
 
     def validate(self) -> None:
-        """Read every recording once. Raises: UserError that names the first file that cannot be read."""
-        for i in range(len(self)):
-            self[i]
+        """Read every recording once. Raises: UserError that names the first file that cannot be read, or is cut short."""
+        with whole_files():
+            for i in range(len(self)):
+                self[i]
 
 
-@dataclass(frozen=True)
-class _Selected:
-    source: Callable[[int], Recording | Events | np.ndarray]
-    indices: tuple[int, ...]
-
-    def __call__(self, index: int) -> Recording | Events | np.ndarray:
-        return self.source(self.indices[index])
+@contextmanager
+def whole_files() -> Iterator[None]:
+    """Files that are cut short are errors inside. Raises: UserError that names such a file."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", CutShortWarning)
+        try:
+            yield
+        except CutShortWarning as cut:
+            raise UserError(f"{cut}; get it whole, or leave it out") from cut
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mxsnn.data.datasets.base import Recordings, from_files, recording_files, subfolders
+from mxsnn.data.datasets.base import Recordings, from_files, recording_files, subfolders, whole_files
 from mxsnn.errors import UserError
 from mxsnn.events import FORMATS, read
 from mxsnn.events.stream import check_sensor_size
@@ -64,7 +64,8 @@ def _common_size(paths: Sequence[Path]) -> tuple[int, int]:
     sizes: dict[tuple[int, int], Path] = {}
     frames: dict[tuple[int, int], Path] = {}
     for path in paths:
-        recording = read(path)
+        with whole_files():
+            recording = read(path)
         if isinstance(recording, np.ndarray):
             frames[recording.shape[2], recording.shape[1]] = path
         else:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mxsnn.errors import RecordingWarning, UserError
+from mxsnn.errors import CutShortWarning, UserError
 from mxsnn.events.recording import Recording, Triggers
 from mxsnn.events.stream import DTYPES
 
@@ -79,7 +79,7 @@ class Source:
 def whole_words(path: Path, start: int, dtype: np.dtype, count: int) -> Iterator[tuple[np.ndarray, float]]:
     """The words [N] of a binary file from byte `start`, up to `count` at a time, each with the part of the file that is read.
 
-    What does not fill a word at the end is left out with a `RecordingWarning`. The array is reused.
+    What does not fill a word at the end is left out with a `CutShortWarning`. The array is reused.
     """
     size = path.stat().st_size
     with path.open("rb") as file:
@@ -90,7 +90,7 @@ def whole_words(path: Path, start: int, dtype: np.dtype, count: int) -> Iterator
             yield np.frombuffer(buffer, dtype, words), min(file.tell() / size, 1.0) if size else 1.0
             if rest:
                 told = f"{path}: {rest} bytes at the end are no whole word: the file is cut short"
-                warnings.warn(told, RecordingWarning, stacklevel=2)
+                warnings.warn(told, CutShortWarning, stacklevel=2)
                 return
 
 
