@@ -101,6 +101,15 @@ class Recordings:
                 self[i]
 
 
+@dataclass(frozen=True)
+class _Selected:
+    source: Callable[[int], Recording | Events | np.ndarray]
+    indices: tuple[int, ...]
+
+    def __call__(self, index: int) -> Recording | Events | np.ndarray:
+        return self.source(self.indices[index])
+
+
 @contextmanager
 def whole_files() -> Iterator[None]:
     """Files that are cut short are errors inside. Raises: UserError that names such a file."""
