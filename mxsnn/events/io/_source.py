@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -67,6 +68,8 @@ class Source:
       at_most: a bound on the number of events, where one is known without decoding; memory is reserved, not filled.
       recording: all but events and the triggers that come with blocks.
       ready: ready frames [T, H, W, 2], where the file holds them in place of events.
+      whole: the recording with events that are read when they are asked for, or with None where no event camera took
+        part; None where the events must be decoded.
     """
 
     blocks: Callable[[], Iterator[Block]]
@@ -74,6 +77,45 @@ class Source:
     at_most: int | None = None
     recording: Recording = field(default_factory=lambda: Recording(None))
     ready: np.ndarray | None = None
+    whole: Recording | None = None
+
+
+def check_block(block: Block, sensor_size: tuple[int, int] | None, first: int = 0, last: int | None = None) -> None:
+    """Each event on the sensor and, where `last` is the time of the one before, none that goes back; `first` is its number.
+
+    Raises: UserError that names the first event that is wrong.
+    """
+    t, x, y = block.t, block.x, block.y
+    if not len(t):
+        return
+    width, height = sensor_size or (2**15, 2**15)
+    # A negative coordinate is a large unsigned one, so that each takes one comparison.
+    if x.view(np.uint16).max() >= width or y.view(np.uint16).max() >= height:
+        k = int(off_sensor(block, (width, height)).argmax())
+        where = f"the sensor of {width}x{height} pixels (width x height)" if sensor_size else "any sensor"
+        raise UserError(f"event {first + k} lies at x={x[k]}, y={y[k]}, outside {where}; repair=True leaves such events out")
+    if last is not None and (t[0] < last or (t[1:] < t[:-1]).any()):
+        k = 0 if t[0] < last else int((t[1:] < t[:-1]).argmax()) + 1
+        before = t[k - 1] if k else last
+        raise UserError(
+            f"the times go back at event {first + k}: {t[k]} us after {before} us; repair=True puts the events in order"
+        )
+
+
+def off_sensor(block: Block, size: tuple[int, int]) -> np.ndarray:
+    """bool [N]: which events lie outside a sensor of (width, height) pixels."""
+    return (block.x.view(np.uint16) >= size[0]) | (block.y.view(np.uint16) >= size[1])
+
+
+@contextmanager
+def named(path: Path) -> Iterator[None]:
+    """Errors that name the file."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read or written ({error.strerror or error})") from error
 
 
 def whole_words(path: Path, start: int, dtype: np.dtype, count: int) -> Iterator[tuple[np.ndarray, float]]:

@@ -7,7 +7,6 @@ import os
 import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ import numpy as np
 
 from mxsnn.errors import RecordingWarning, UserError
 from mxsnn.events.io import FORMATS
-from mxsnn.events.io._source import Block, Format, Source, source_of
+from mxsnn.events.io._source import Block, Format, Source, check_block, named, off_sensor, source_of
 from mxsnn.events.recording import Recording, Triggers
 from mxsnn.events.stream import DTYPES, Events, check_sensor_size
 from mxsnn.spec import suggestion
@@ -36,7 +35,7 @@ def identify(path: str | Path, format: str | None = None) -> Format:
         raise UserError(f"{path}: no such file or folder")
     if format is not None:
         return FORMATS[format]
-    with _named(path):
+    with named(path):
         head = b"" if path.is_dir() else _head(path)
     found = [f for f in FORMATS.values() if f.matches is not None and f.matches(path, head)]
     if not found and path.is_file():
@@ -76,7 +75,7 @@ def _open(path: Path, sensor_size: Sequence[int] | None, format: str | None, opt
         if name not in takes:
             raise UserError(f"{path}: {chosen.name} takes no option {name!r}{suggestion(name, takes) if takes else ''}")
     size = check_sensor_size(sensor_size) if sensor_size is not None else None
-    with _named(path):
+    with named(path):
         return chosen.open(path, size, **options), chosen
 
 
@@ -103,8 +102,8 @@ def open_recording(
     Raises: as `read`; UserError for ready frames, which are no recording.
     """
     source, _ = _open(Path(path), sensor_size, format, options)
-    if source.recording.events is not None:
-        return source.recording
+    if source.whole is not None:
+        return source.whole
     if source.ready is not None:
         raise UserError(f"{path}: holds ready frames; a recording holds events")
     events, triggers = _gather(Path(path), source, repair)
@@ -179,7 +178,7 @@ def write(
     lacking = [part for part in _PARTS if part not in chosen.holds and _held(getattr(source.recording, part))]
     if lacking:
         warnings.warn(f"{path}: {chosen.name} cannot hold {', '.join(lacking)}: left out", RecordingWarning, stacklevel=2)
-    with _named(path):
+    with named(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
         os.close(handle)
@@ -269,45 +268,24 @@ def _gather(path: Path, source: Source, repair: bool) -> tuple[Events, Triggers]
 
 def _checked(path: Path, source: Source, repair: bool, ordered: bool = True) -> Iterator[Block]:
     """The blocks, each event on the sensor and, where `ordered`, in the order of time; or UserError."""
-    with _named(path):
+    with named(path):
         blocks = source.blocks()
         if repair:
             blocks = _on_sensor(path, blocks, source.sensor_size)
             blocks = _in_order(path, blocks) if ordered else blocks
-        last = np.iinfo(np.int64).min
-        width, height = source.sensor_size or (2**15, 2**15)
-        n = 0
+        n, last = 0, int(np.iinfo(np.int64).min)
         for block in blocks:
-            t, x, y = block.t, block.x, block.y
-            if len(t):
-                # A negative coordinate is a large unsigned one, so that each takes one comparison.
-                if x.view(np.uint16).max() >= width or y.view(np.uint16).max() >= height:
-                    k = int(_off_sensor(block, (width, height)).argmax())
-                    size = source.sensor_size
-                    where = f"the sensor of {size[0]}x{size[1]} pixels (width x height)" if size else "any sensor"
-                    raise UserError(
-                        f"event {n + k} lies at x={x[k]}, y={y[k]}, outside {where}; repair=True leaves such events out"
-                    )
-                if ordered and (t[0] < last or (t[1:] < t[:-1]).any()):
-                    k = 0 if t[0] < last else int((t[1:] < t[:-1]).argmax()) + 1
-                    before = t[k - 1] if k else last
-                    raise UserError(
-                        f"the times go back at event {n + k}: {t[k]} us after {before} us; repair=True puts the events in order"
-                    )
-                last = t[-1]
-                n += len(t)
+            check_block(block, source.sensor_size, n, last if ordered else None)
+            if len(block.t):
+                n, last = n + len(block.t), int(block.t[-1])
             yield block
-
-
-def _off_sensor(block: Block, size: tuple[int, int]) -> np.ndarray:
-    return (block.x.view(np.uint16) >= size[0]) | (block.y.view(np.uint16) >= size[1])
 
 
 def _on_sensor(path: Path, blocks: Iterator[Block], size: tuple[int, int] | None) -> Iterator[Block]:
     """The blocks without events outside the sensor, of which the number is told at the end."""
     left_out = 0
     for block in blocks:
-        outside = _off_sensor(block, size or (2**15, 2**15))
+        outside = off_sensor(block, size or (2**15, 2**15))
         if outside.any():
             left_out += int(outside.sum())
             inside = ~outside
@@ -348,17 +326,6 @@ def _in_order(path: Path, blocks: Iterator[Block]) -> Iterator[Block]:
 
 def _tell_reordered(path: Path, times: int) -> None:
     warnings.warn(f"{path}: the times went back {times} times; the events were put in order", RecordingWarning, stacklevel=2)
-
-
-@contextmanager
-def _named(path: Path) -> Iterator[None]:
-    """Errors that name the file."""
-    try:
-        yield
-    except UserError as error:
-        raise UserError(f"{path}: {error}") from error
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read or written ({error.strerror or error})") from error
 
 
 def _head(path: Path) -> bytes:
