@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+import mxsnn
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "mxsnn"
 
@@ -172,3 +174,16 @@ def test_import_mxsnn_is_light() -> None:
     new = loaded("import mxsnn") - loaded("import jax, numpy")
     assert "mxsnn" in new
     assert new - set(sys.stdlib_module_names) <= LIGHT
+
+
+def test_recordings_do_not_wait_for_jax() -> None:
+    """The command line and the readers load no more than NumPy until they need it."""
+    assert not {"jax", "tonic", "h5py", "numba", "matplotlib", "PIL"} & loaded("import mxsnn.cli, mxsnn.events")
+
+
+def test_the_package_gives_what_it_names() -> None:
+    names = set(mxsnn.__all__)
+    assert set(loaded("import mxsnn\nfor name in mxsnn.__all__: getattr(mxsnn, name)")) >= {"jax"}
+    assert all(getattr(mxsnn, name) is not None for name in names)
+    with pytest.raises(AttributeError, match="no attribute 'neuron'"):
+        _ = mxsnn.neuron
