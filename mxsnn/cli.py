@@ -146,6 +146,20 @@ def convert(file: Path, out: Path, to: str | None, overwrite: bool, **reading: A
         write(out, progress.following(open_source(file, **_reading(reading))), to, overwrite)
 
 
+def view(
+    file: Path, out: Path | None, window: float | None, start: float | None, stop: float | None, overwrite: bool, **rest: Any
+) -> None:
+    """Draw events beside frames: a strip of pictures, or a film."""
+    from mxsnn.report.player import view as draw
+
+    drawing = {name: rest.pop(name) for name in ("columns", "fps", "slow", "scale", "camera")}
+    out = Path(f"{file.stem}.png") if out is None else out
+    times = {"window": _us("window", window, 1e3), "start": _us("start", start, 1e6), "stop": _us("stop", stop, 1e6)}
+    with _Progress(file) as progress, _warnings():
+        draw(file, out, **times, **drawing, overwrite=overwrite, progress=progress, **_reading(rest))
+    print(out)
+
+
 def env(json: bool) -> None:
     """What is installed, and on what it runs."""
     try:
@@ -211,8 +225,8 @@ def _warnings() -> Iterator[None]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", RecordingWarning)
         yield
-    for one in caught:
-        print("warning:", " ".join(str(one.message).splitlines()), file=sys.stderr)
+    for text in dict.fromkeys(str(one.message) for one in caught):  # a file may be read twice
+        print("warning:", " ".join(text.splitlines()), file=sys.stderr)
 
 
 def _reading(given: dict[str, Any]) -> dict[str, Any]:
@@ -234,6 +248,13 @@ def _size(text: str) -> tuple[int, int]:
     if not (cross and width.isdecimal() and height.isdecimal()):
         raise argparse.ArgumentTypeError(f"takes WIDTHxHEIGHT in pixels, such as 346x260, got {text!r}")
     return int(width), int(height)
+
+
+def _us(name: str, value: float | None, unit: float) -> int | None:
+    """A time in a unit of so many us."""
+    if value is not None and not abs(value * unit) < 2**53:
+        raise UserError(f"--{name} is a time, got {value!r}")
+    return None if value is None else round(value * unit)
 
 
 def _version(package: str) -> str | None:
@@ -259,6 +280,18 @@ _OUT = {
     "--to": {"metavar": "NAME", "help": "the format to write, where the suffix does not tell"},
     "--overwrite": {"action": "store_true", "help": "replace OUT where it exists"},
 }
+_VIEW = {
+    "--out": {"metavar": "OUT", "type": Path, "help": "a .png (strip), .gif or .mp4 (film); else FILE's name with .png, here"},
+    "--window": {"metavar": "MS", "type": float, "help": "time in a picture; else from each frame of the camera to the next"},
+    "--start": {"metavar": "S", "type": float, "help": "where to begin, in seconds after the first event"},
+    "--stop": {"metavar": "S", "type": float, "help": "where to end, in seconds after the first event"},
+    "--columns": {"metavar": "N", "type": int, "help": "pictures in a strip (8)"},
+    "--fps": {"metavar": "N", "type": float, "help": "pictures a second in a film (30, where there are no frames)"},
+    "--slow": {"metavar": "FACTOR", "type": float, "help": "how many times slower than life a film runs (1)"},
+    "--scale": {"metavar": "FACTOR", "type": float, "help": "pixels of the picture for one of the sensor"},
+    "--camera": {"metavar": "NAME", "help": "whose frames say when the pictures are; else the first"},
+    "--overwrite": {"action": "store_true", "help": "replace OUT where it exists"},
+}
 _BAR = "{desc} {percentage:3.0f}% {bar} {elapsed}"
 _READING = {
     "--format": {"metavar": "NAME", "help": "of the file, where its signature or suffix does not tell"},
@@ -271,6 +304,7 @@ _JSON = {"--json": {"action": "store_true", "help": "as JSON"}}
 COMMANDS: dict[Callable[..., None], dict[str, dict[str, Any]]] = {
     info: _FILE | _READING | _JSON,
     convert: _FILE | _OUT | _READING,
+    view: _FILE | _VIEW | _READING,
     env: _JSON,
 }
 """The subcommands: the name of each is that of its function, which takes the arguments by name."""

@@ -152,7 +152,7 @@ def test_example_shows_the_movement(tmp_path: Path, drawn: list[Figure]) -> None
 
 def test_pictures_tell_polarities_apart() -> None:
     counts = np.array([[[0, 0], [3, 0], [0, 3], [3, 3]]])
-    none, off, on, both = figures._colours(counts)[0]
+    none, off, on, both = figures.colours(counts)[0]
     np.testing.assert_allclose(none, 1)
     np.testing.assert_allclose(off, to_rgb(figures.OFF))
     np.testing.assert_allclose(on, to_rgb(figures.ON))

@@ -19,15 +19,13 @@ from mxsnn.engine import unroll
 from mxsnn.events import Events, frames_by_time
 from mxsnn.metrics import wilson
 from mxsnn.neurons import ALIF, LIF, Recorded
+from mxsnn.report.palette import BLUE, GREY, OFF, ON, VERMILION, colours
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
 
 __all__ = ["Trace", "confusion_matrix", "example", "learning_curves", "neuron_traces"]
 
-# Of the palette of Okabe and Ito, which all eyes tell apart.
-BLUE, VERMILION, GREY = "#0072B2", "#D55E00", "#666666"
-ON, OFF = VERMILION, BLUE
 PARTS = 4  # pictures of a recording in time
 ROWS = 100  # neurons in a raster
 BINS = 500  # of a trace; more would be a blur
@@ -191,25 +189,16 @@ def _pictures(figure: SubFigure, recording: Events | np.ndarray, name: str) -> N
         parts = np.stack([np.clip(part, 0, None).sum(0) for part in np.split(recording, times[1:-1].astype(int))])
     spans = [f"{a:.3g}–{b:.3g} {unit}" for a, b in itertools.pairwise(times)]
     panels = figure.subplots(1, PARTS + 1)
-    pictures = [_colours(parts.sum(0)), *_colours(parts)]
+    pictures = [colours(parts.sum(0)), *colours(parts)]
     for axes, picture, title in zip(panels, pictures, [f"all {held}", *spans], strict=True):
         axes.imshow(picture)
         axes.set(title=title, xticks=[], yticks=[])
         axes.spines[:].set(visible=True, color="#bbbbbb")
     panels[0].set(xlabel=f"x ({parts.shape[2]} pixels)", ylabel=f"y ({parts.shape[1]} pixels)")
     figure.suptitle(f"“{_short(name, 50)}”", x=0.01, ha="left", fontsize=10)
-    colours = {"ON (brighter)": ON, "OFF (darker)": OFF, "both": "black"}
-    patches = [Patch(color=colour, label=label) for label, colour in colours.items()]
+    legend = {"ON (brighter)": ON, "OFF (darker)": OFF, "both": "black"}
+    patches = [Patch(color=colour, label=label) for label, colour in legend.items()]
     figure.legend(handles=patches, loc="upper right", ncols=3, borderpad=0.2, borderaxespad=0.2)
-
-
-def _colours(counts: np.ndarray) -> np.ndarray:
-    """Counts [..., 2] as red, green, blue: white without events, the full colour of a polarity from the 95th percentile on."""
-    from matplotlib.colors import to_rgb
-
-    ink = 1 - np.array([to_rgb(OFF), to_rgb(ON)])
-    full = np.quantile(counts[counts > 0], 0.95) if counts.any() else 1
-    return np.clip(1 - np.clip(counts / full, 0, 1) @ ink, 0, 1)
 
 
 def _rasters(figure: SubFigure, spikes: Sequence[np.ndarray], lines: int) -> None:

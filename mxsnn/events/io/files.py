@@ -7,6 +7,7 @@ import os
 import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -178,13 +179,20 @@ def write(
     lacking = [part for part in _PARTS if part not in chosen.holds and _held(getattr(source.recording, part))]
     if lacking:
         warnings.warn(f"{path}: {chosen.name} cannot hold {', '.join(lacking)}: left out", RecordingWarning, stacklevel=2)
+    with appearing(path) as temporary:
+        assert chosen.write is not None
+        chosen.write(temporary, _without_triggers(path, chosen, measured(source)), **options)
+
+
+@contextmanager
+def appearing(path: Path) -> Iterator[Path]:
+    """A name beside `path` to write to; what is written stands at `path` in the end, or not at all. Errors name `path`."""
     with named(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
         os.close(handle)
         try:
-            assert chosen.write is not None
-            chosen.write(Path(name), _without_triggers(path, chosen, measured(source)), **options)
+            yield Path(name)
             os.chmod(name, 0o666 & ~_umask())
             os.replace(name, path)
         except BaseException:
