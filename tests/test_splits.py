@@ -36,6 +36,14 @@ def test_no_group_is_in_two_folds(labels, count, seed):
             assert not set(groups[a]) & set(groups[b])
 
 
+@given(labels_of, st.integers(0, 5), st.booleans())
+def test_as_many_parts_as_subjects_leave_one_out(labels, seed, apart):
+    groups = labels if apart else np.random.default_rng(seed).integers(0, 12, len(labels))  # apart: no class is shared
+    parts = folds(labels, len(np.unique(groups)), seed, groups)
+    assert sorted(int(g) for part in parts for g in np.unique(groups[part])) == np.unique(groups).tolist()
+    assert all(len(np.unique(groups[part])) == 1 for part in parts)
+
+
 @given(labels_of, st.sampled_from([0.1, 0.2, 0.5]), st.booleans())
 def test_three_disjoint_parts(labels, fraction, grouped):
     groups = np.arange(len(labels)) // 3 if grouped else None

@@ -39,13 +39,13 @@ def _dealt(labels: np.ndarray, count: int, seed: int, groups: np.ndarray | None)
         names = np.unique(groups)
         if count > len(names):
             raise UserError(f"{count} parts need as many subjects; there are {len(names)}")
-        # The largest groups first, each to the part that it leaves most balanced over the classes.
+        # The largest groups first, each to the part that it leaves most balanced over the classes; of equal ones to the
+        # smallest, so that no part stays empty, and with as many parts as groups each is one group.
         classes = int(labels.max()) + 1
         table = np.stack([np.bincount(labels[groups == g], minlength=classes) for g in names])
         filled = np.zeros((count, classes))
         for g in sorted(rng.permutation(len(names)), key=lambda g: -table[g].sum()):
-            cost = [((filled + np.eye(count)[k][:, None] * table[g]) ** 2).sum() for k in range(count)]
-            best = int(np.argmin(cost))
+            best = min(range(count), key=lambda k: (((filled[k] + table[g]) ** 2 - filled[k] ** 2).sum(), filled[k].sum()))
             filled[best] += table[g]
             part[groups == names[g]] = best
     return [np.flatnonzero(part == k) for k in range(count)]
