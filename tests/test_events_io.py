@@ -293,7 +293,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     for name, message in [
         ("missing.bin", "no such file"),
         ("missing.xyz", "no such file"),
-        ("a.xyz", r"unknown format '.xyz'; known are \.bin, \.npy, \.npz"),
+        ("a.xyz", r"unknown format '.xyz'; known are .*\.npy, \.npz"),
         ("noext", "no suffix"),
         ("folder.bin", "a folder that holds no recording"),
         ("garbage.npy", "no NumPy file"),

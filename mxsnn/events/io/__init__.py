@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from mxsnn.events.io._source import Format
+from mxsnn.events.io.hdf5 import DSEC, E2VID, MVSEC, PROPHESEE_HDF5, RVT, V2E
 from mxsnn.events.io.nmnist import NMNIST
 from mxsnn.events.io.numpy_files import NPY, NPZ
+from mxsnn.events.io.recording_file import RECORDING
 
 FORMATS: dict[str, Format] = {
     f.name: f
@@ -12,6 +14,13 @@ FORMATS: dict[str, Format] = {
         NMNIST,
         NPY,
         NPZ,
+        RECORDING,
+        PROPHESEE_HDF5,
+        DSEC,
+        RVT,
+        E2VID,
+        MVSEC,
+        V2E,
     )
 }
 """Every format by its name."""
