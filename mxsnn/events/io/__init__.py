@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 from mxsnn.events.io._source import Format
+from mxsnn.events.io.aedat4 import AEDAT4
+from mxsnn.events.io.dat import DAT
+from mxsnn.events.io.evt2 import EVT2
+from mxsnn.events.io.evt3 import EVT3
+from mxsnn.events.io.evt21 import EVT21
 from mxsnn.events.io.hdf5 import DSEC, E2VID, MVSEC, PROPHESEE_HDF5, RVT, V2E
 from mxsnn.events.io.nmnist import NMNIST
 from mxsnn.events.io.numpy_files import NPY, NPZ
@@ -11,6 +16,11 @@ from mxsnn.events.io.recording_file import RECORDING
 FORMATS: dict[str, Format] = {
     f.name: f
     for f in (
+        AEDAT4,
+        EVT2,
+        EVT21,
+        EVT3,
+        DAT,
         NMNIST,
         NPY,
         NPZ,

@@ -1,0 +1,219 @@
+"""AEDAT 2, 3.1 and 4: files of iniVation's cameras."""
+
+from __future__ import annotations
+
+import pickle
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mxsnn.errors import CutShortWarning, RecordingWarning, UserError
+from mxsnn.events import Events, open_recording, read, stream
+from tests.aedat4_files import EVENT, events_packet, frame_packet, imu_packet, triggers_packet
+from tests.aedat4_files import write as write_aedat4
+
+CAMERA, FRAMES, TRIGGERS, IMU = 0, 1, 2, 3
+STREAMS = {CAMERA: ("EVTS", 7, 5), FRAMES: ("FRME", 7, 5), TRIGGERS: ("TRIG", 0, 0), IMU: ("IMUS", 0, 0)}
+
+
+def some_events(n: int, start: int = 0) -> np.ndarray:
+    random = np.random.default_rng(n)
+    events = np.zeros(n, EVENT)
+    events["t"] = start + np.arange(n)
+    events["x"], events["y"], events["p"] = random.integers(7, size=n), random.integers(5, size=n), random.integers(2, size=n)
+    return events
+
+
+def same(events: Any, expected: np.ndarray) -> None:
+    assert isinstance(events, Events)
+    for name in "txyp":
+        np.testing.assert_array_equal(getattr(events, name), expected[name])
+
+
+def fails(path: Path, match: str, **options: Any) -> None:
+    with pytest.raises(UserError, match=match) as raised:
+        open_recording(path, **options)
+    assert str(path) in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+# AEDAT 4
+
+
+def test_all_that_a_file_holds(tmp_path: Path) -> None:
+    path = tmp_path / "a.aedat4"
+    first, second = some_events(5), some_events(3, 5)
+    grey = [np.full((3, 4), k, np.uint8) for k in range(4)]
+    packets = [
+        (CAMERA, events_packet(first)),
+        (FRAMES, frame_packet(grey[0], 50, (40, 61))),
+        (IMU, imu_packet([(5, range(10)), (7, range(1, 11))])),
+        (TRIGGERS, triggers_packet([(3, 1), (4, 2), (6, 9)])),
+        (CAMERA, events_packet(second)),
+        (FRAMES, frame_packet(grey[1], 80)),
+        (TRIGGERS, triggers_packet([(5, 8)])),
+        (FRAMES, frame_packet(grey[2], 90, (90, 90))),
+    ]
+    write_aedat4(path, STREAMS, packets)
+    recording = open_recording(path)
+    same(recording.events, np.concatenate([first, second]))
+    assert recording.events.sensor_size == (7, 5)
+    assert recording.sensor == "CAMERA_7"
+    assert recording.triggers.t.tolist() == [3, 4, 5, 6]
+    assert recording.triggers.id.tolist() == [1, 2, 8, 9]
+    assert recording.triggers.value.tolist() == [1, 0, 1, 0]
+    frames = recording.frames["grey"]
+    assert list(recording.frames) == ["grey"]
+    assert (frames.t.tolist(), frames.start.tolist(), frames.end.tolist()) == ([50, 80, 90], [40, 80, 90], [61, 80, 90])
+    assert [image[0, 0] for image in frames.images[:]] == [0, 1, 2]
+    assert [frames.images[k][2, 3] for k in (2, 0, 1, 1, -1)] == [2, 0, 1, 1, 2]
+    np.testing.assert_array_equal(frames.images[[1, 0, 1]], np.stack(grey)[[1, 0, 1]])
+    np.testing.assert_array_equal(frames[1:].images, np.stack(grey[1:3]))
+    imu = recording.samples["imu"]
+    assert imu.t.tolist() == [5, 7]
+    np.testing.assert_array_equal(imu.values, [range(10), range(1, 11)])
+    assert imu.names[0] == "temperature [C]" and imu.names[4] == "gyroscope_x [deg/s]"
+    copy = pickle.loads(pickle.dumps(recording))
+    np.testing.assert_array_equal(copy.frames["grey"].images[1], grey[1])
+
+
+def test_colours_and_several_streams_of_frames(tmp_path: Path) -> None:
+    path = tmp_path / "a.aedat4"
+    bgr = np.arange(60, dtype=np.uint8).reshape(3, 4, 5)[..., :3]
+    bgra = np.arange(48, dtype=np.uint8).reshape(3, 4, 4)
+    wide = np.arange(12, dtype="<u2").reshape(3, 4)
+    streams = {4: ("FRME", 4, 3), 1: ("FRME", 4, 3), 9: ("FRME", 4, 3), 2: ("FRME", 4, 3)}
+    shown = [(1, frame_packet(np.ascontiguousarray(bgr), 5)), (4, frame_packet(bgra, 5)), (2, frame_packet(wide, 5, format=2))]
+    write_aedat4(path, streams, shown)
+    recording = open_recording(path)
+    assert sorted(recording.frames) == ["grey", "rgb_1", "rgb_4"]  # stream 9 holds none
+    np.testing.assert_array_equal(recording.frames["rgb_1"].images[0], bgr[..., ::-1])
+    np.testing.assert_array_equal(recording.frames["rgb_4"].images[0], bgra[..., 2::-1])
+    np.testing.assert_array_equal(recording.frames["grey"].images[:], [wide])
+    assert len(recording.events) == 0
+
+
+def test_frames_that_do_not_fit_the_others_are_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "a.aedat4"
+    image = np.ones((3, 4), np.uint8)
+    odd = [frame_packet(image[:2], 20), frame_packet(image, 25, format=1), frame_packet(image, 5)]
+    write_aedat4(path, STREAMS, [(FRAMES, p) for p in (frame_packet(image, 10), *odd, frame_packet(2 * image, 30))])
+    with pytest.warns(RecordingWarning, match="1 frames of an unknown format"):
+        recording = open_recording(path)
+    with pytest.warns(RecordingWarning, match="2 frames of another size"):
+        frames = recording.frames["grey"]
+    assert frames.t.tolist() == [10, 30]
+    assert frames.images[:][:, 0, 0].tolist() == [1, 2]
+    path.unlink()
+    with pytest.raises(UserError, match=r"a.aedat4: cannot be read"):
+        frames.images[0]
+
+
+def test_several_streams_of_events(tmp_path: Path) -> None:
+    path = tmp_path / "a.aedat4"
+    write_aedat4(
+        path, {3: ("EVTS", 7, 5), 5: ("EVTS", 9, 8)}, [(3, events_packet(some_events(2))), (5, events_packet(some_events(4)))]
+    )
+    fails(path, r"2 streams of events, \[3, 5\]; say which with stream=3")
+    fails(path, "no stream 4 of events", stream=4)
+    same(read(path, stream=5), some_events(4))
+    assert read(path, stream=5).sensor_size == (9, 8)
+    same(read(path, (20, 20), stream=3), some_events(2))
+
+
+@pytest.mark.parametrize("table_at_end", [True, False])
+def test_every_cut_of_an_aedat4_file(tmp_path: Path, table_at_end: bool) -> None:
+    path = tmp_path / "a.aedat4"
+    packets = [(CAMERA, events_packet(some_events(3, 3 * k))) for k in range(3)]
+    write_aedat4(path, STREAMS, packets, table_at_end)
+    whole = path.read_bytes()
+    ends = np.cumsum([whole.index(packets[0][1]) - 12, *(len(data) + 12 for _, data in packets)]).tolist()
+    for cut in range(len(whole)):
+        path.write_bytes(whole[:cut])
+        if cut < ends[0]:
+            fails(path, "header|empty file|signature")
+            continue
+        kept = sum(cut >= end for end in ends[1:])
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            events = read(path)
+        assert len(events) == 3 * kept
+        whole_packets = cut in ends and not table_at_end  # such a file cannot be told from a shorter one
+        assert [w.category for w in said] == ([] if whole_packets or (table_at_end and cut >= ends[-1]) else [CutShortWarning])
+
+
+@given(data=st.data())
+def test_damage_to_an_aedat4_file(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    path = tmp_path_factory.mktemp("damage") / "a.aedat4"
+    image = np.ones((3, 4), np.uint8)
+    packets = [(CAMERA, events_packet(some_events(3))), (FRAMES, frame_packet(image, 9)), (TRIGGERS, triggers_packet([(3, 1)]))]
+    write_aedat4(path, STREAMS, packets)
+    damaged = bytearray(path.read_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        damaged[data.draw(st.integers(14, len(damaged) - 1))] = data.draw(st.integers(0, 255))
+    path.write_bytes(damaged)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RecordingWarning)
+        try:
+            recording = open_recording(path)
+            assert all(len(frames.images[:]) == len(frames) for frames in recording.frames.values())
+        except UserError as error:
+            assert "\n" not in str(error)
+
+
+def test_a_real_davis346(test_data: Path) -> None:
+    path = test_data / "events" / "evlibpy_sample.aedat4"
+    recording = open_recording(path)
+    events, frames = recording.events, recording.frames["grey"]
+    assert isinstance(events, Events)
+    assert (len(events), events.sensor_size, events.t[-1] - events.t[0]) == (6_676, (346, 260), 169_941)
+    assert recording.sensor == "DAVIS346_00000002"
+    assert len(frames) == 4 and frames.images.shape == (4, 260, 346) and frames.images.dtype == np.uint8
+    assert np.diff(frames.t).tolist() == [40_000] * 3
+    assert (frames.end - frames.start).tolist() == [500] * 4
+    assert frames.t.tolist() == ((frames.start + frames.end) // 2).tolist()
+    # 17 edges in 13 packets, 160 samples in 16: the marks of the frames agree with the frames' own times.
+    triggers = recording.triggers
+    assert len(triggers) == 17 and set(triggers.id.tolist()) == {6, 7, 8, 9}
+    assert triggers.t[triggers.id == 8].tolist()[:3] == frames.start.tolist()[1:]
+    assert triggers.t[triggers.id == 9].tolist()[:3] == frames.end.tolist()[1:]
+    assert len(recording.samples["imu"]) == 160
+    gravity = recording.samples["imu"].values[:, 1:4]
+    np.testing.assert_allclose(np.linalg.norm(gravity, axis=1), 1, atol=0.1)
+
+
+def test_real_files_agree_with_the_decoder_and_in_pieces(test_data: Path) -> None:
+    import aedat
+
+    for name, n in (("evlibpy", 6_676), ("tonic", 111_954)):
+        path = test_data / "events" / f"{name}_sample.aedat4"
+        theirs = np.concatenate([packet["events"] for packet in aedat.Decoder(str(path)) if "events" in packet])
+        ours = read(path)
+        assert isinstance(ours, Events) and len(ours) == len(theirs) == n
+        for field in ("t", "x", "y", "p"):
+            np.testing.assert_array_equal(getattr(ours, field), theirs[field if field != "p" else "on"])
+        pieces = list(stream(path))
+        assert sum(map(len, pieces)) == n
+        np.testing.assert_array_equal(np.concatenate([piece.t for piece in pieces]), ours.t)
+
+
+def test_files_of_another_writer(tmp_path: Path) -> None:
+    faery = pytest.importorskip("faery")
+    random = np.random.default_rng(0)
+    n = 3000
+    theirs = np.zeros(n, faery.EVENTS_DTYPE)
+    theirs["t"] = np.sort(random.integers(10**6, size=n))
+    theirs["x"], theirs["y"] = random.integers(64, size=n), random.integers(48, size=n)
+    theirs["on"] = random.integers(2, size=n)
+    for compression in (("lz4", 1), ("zstd", 1), None):
+        path = tmp_path / f"{compression}.aedat4"
+        faery.events_stream_from_array(theirs, (64, 48)).to_file(path, compression=compression)
+        ours = read(path)
+        assert isinstance(ours, Events) and ours.sensor_size == (64, 48)
+        for field in ("t", "x", "y", "p"):
+            np.testing.assert_array_equal(getattr(ours, field), theirs[field if field != "p" else "on"])
