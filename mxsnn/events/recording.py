@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
@@ -195,14 +194,14 @@ class Recording:
 
     events: EventStore | None
     triggers: Triggers = field(default_factory=Triggers.make)
-    frames: Mapping[str, Frames] = field(default_factory=lambda: MappingProxyType({}))
-    samples: Mapping[str, Samples] = field(default_factory=lambda: MappingProxyType({}))
+    frames: Mapping[str, Frames] = field(default_factory=dict)
+    samples: Mapping[str, Samples] = field(default_factory=dict)
     labels: tuple[Label, ...] = ()
     subject: str | None = None
     session: str | None = None
     sensor: str | None = None
     lux: float | None = None
-    conditions: Mapping[str, str | float] = field(default_factory=lambda: MappingProxyType({}))
+    conditions: Mapping[str, str | float] = field(default_factory=dict)
 
     def window(self, t0: int, t1: int) -> Recording:
         """All that lies in [t0, t1), us, in memory: frames by their `t`, labels that reach into it; times stay as they are.
