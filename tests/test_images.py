@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mxsnn.errors import RecordingWarning, UserError
+from mxsnn.errors import CutShortWarning, UserError
 from mxsnn.events import images
 from mxsnn.events.images import ImageFiles, read_frames
 
@@ -173,7 +173,7 @@ def test_a_gif_cut_short(tmp_path: Path, test_data: Path) -> None:
     whole = (test_data / "rgb" / "pyfeat_smiling.gif").read_bytes()
     path = tmp_path / "a.gif"
     path.write_bytes(whole[: len(whole) // 2])
-    with pytest.warns(RecordingWarning, match="a.gif: cut short or damaged after"):
+    with pytest.warns(CutShortWarning, match="a.gif: cut short or damaged after"):
         frames = read_frames(path)
     assert 10 < len(frames) < 20
     np.testing.assert_array_equal(frames.images, read_frames(test_data / "rgb" / "pyfeat_smiling.gif").images[: len(frames)])
@@ -233,7 +233,7 @@ def test_a_video_cut_short(tmp_path: Path) -> None:
     for cut in range(len(whole) // 2, len(whole), 97):
         (tmp_path / "b.mkv").write_bytes(whole[:cut])
         with warnings.catch_warnings():  # some cuts fall between two images
-            warnings.simplefilter("ignore", RecordingWarning)
+            warnings.simplefilter("ignore", CutShortWarning)
             frames = read_frames(tmp_path / "b.mkv")
         assert 1 <= len(frames) <= 6
         np.testing.assert_array_equal(frames.images[:-1], pictures[: len(frames) - 1])

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from mxsnn.errors import RecordingWarning, UserError
+from mxsnn.errors import CutShortWarning, UserError
 from mxsnn.events.recording import Frames
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".pgm", ".ppm", ".webp")
@@ -231,7 +231,7 @@ def _several(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
             except Exception as error:
                 if k == 0:
                     raise UserError(f"{path}: the image is damaged ({' '.join(str(error).split())})") from error
-                warnings.warn(f"{path}: cut short or damaged after {k} of {n} images", RecordingWarning, stacklevel=3)
+                warnings.warn(f"{path}: cut short or damaged after {k} of {n} images", CutShortWarning, stacklevel=3)
                 break
             images.add(_array(path, image.convert("RGB") if image.format == "GIF" else image))
             durations.append(image.info.get("duration", 0))  # ms
@@ -263,7 +263,7 @@ def _video(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
             except (av.FFmpegError, ValueError) as error:
                 if images is None or isinstance(error, UserError):
                     raise
-                warnings.warn(f"{path}: cut short or damaged after {len(times)} images ({error})", RecordingWarning, stacklevel=3)
+                warnings.warn(f"{path}: cut short or damaged after {len(times)} images ({error})", CutShortWarning, stacklevel=3)
     except UserError:
         raise
     except (av.FFmpegError, ValueError, OSError) as error:
