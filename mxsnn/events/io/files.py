@@ -256,8 +256,8 @@ def _gather(path: Path, source: Source, repair: bool) -> tuple[Events, Triggers]
     n, triggers = 0, [source.recording.triggers]
     for block in _checked(path, source, repair, ordered=not repair):
         end = n + len(block.t)
-        if end > len(columns[0]):  # doubling: every event is moved once more on average
-            columns = [np.concatenate([column[:n], np.empty(max(end, 2 * n) - n, column.dtype)]) for column in columns]
+        if end > len(columns[0]):
+            columns = [_moved(column[:n], _room(end, block.done)) for column in columns]
         for column, values in zip(columns, block.columns, strict=True):
             column[n:end] = values
         n = end
@@ -272,6 +272,21 @@ def _gather(path: Path, source: Source, repair: bool) -> tuple[Events, Triggers]
     size = source.sensor_size or ((int(x.max()) + 1, int(y.max()) + 1) if n else (0, 0))
     joined = (np.concatenate([getattr(part, name) for part in triggers]) for name in ("t", "id", "value"))
     return Events(t, x, y, p, size), Triggers.make(*joined)
+
+
+def _room(n: int, done: float) -> int:
+    """How many events to reserve memory for, where the part `done` of a file holds `n`: all, or twice as many.
+
+    Memory that is reserved takes none until it is filled; a file that is dense in the beginning only is trusted up to a limit.
+    """
+    return max(2 * n, min(int(1.1 * n / max(done, 1e-9)), max(16 * n, 1 << 26)))
+
+
+def _moved(column: np.ndarray, room: int) -> np.ndarray:
+    """The values at the start of an array of `room`."""
+    larger = np.empty(room, column.dtype)
+    larger[: len(column)] = column
+    return larger
 
 
 def _checked(path: Path, source: Source, repair: bool, ordered: bool = True) -> Iterator[Block]:
