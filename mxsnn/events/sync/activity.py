@@ -1,0 +1,112 @@
+"""How much happens before a camera: events counted, or the change from frame to frame, as a total that grows with time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mxsnn.errors import UserError
+from mxsnn.events.recording import EventStore, Frames, Recording
+
+STEP_US = 100
+"""Time over which events are counted; a motion is slower by far."""
+
+SPREAD_US = 100_000
+"""An event counts from its pixel's event before on, if that is no older: an older one ended another motion."""
+
+_MOST_STEPS = 2**24  # two arrays of 128 MiB; beyond 28 minutes steps are longer
+
+
+@dataclass(frozen=True, eq=False)
+class Activity:
+    """What happened up to a time.
+
+    Attributes:
+      start: us, the recording's clock; the times are relative to it, so that a float holds them.
+      t: float64 [K], us since `start`, ascending; the first is 0.
+      total: float64 [K], non-decreasing, the first is 0; between two times it grows evenly.
+    """
+
+    start: int
+    t: np.ndarray
+    total: np.ndarray
+
+    def at(self, t: np.ndarray) -> np.ndarray:
+        """The total at times, us since `start`; before the first and after the last it stands."""
+        return np.interp(t, self.t, self.total)
+
+    def at_least(self, interval: float) -> Activity:
+        """The same at times that lie at least `interval` us apart: every k-th."""
+        every = max(1, int(np.ceil(interval / float(np.median(np.diff(self.t))))))
+        return self if every == 1 else Activity(self.start, self.t[::every], self.total[::every])
+
+
+def of_events(events: EventStore) -> Activity:
+    """The number of events, each spread evenly over the time in which its change came about. A file is read in pieces.
+
+    An event says that its pixel has changed by a threshold since it last fired, so on average the change is older than the
+    event, by tens of ms on a faint edge. Where that pixel fired with the same polarity within `SPREAD_US`, the event counts
+    evenly from then on, else where it is.
+
+    Raises: UserError for fewer than two events, or all at one time.
+    """
+    if events.span is None or events.span[0] == events.span[1]:
+        raise UserError(f"{len(events)} events tell nothing of a motion")
+    first, last = events.span[0] - SPREAD_US, events.span[1]
+    step = max(STEP_US, -(-(last - first) // _MOST_STEPS))
+    size = (last - first) // step + 2
+    rate = np.zeros(size)  # its differences, until all are there
+    width, height = events.sensor_size
+    fired, level = np.full(width * height, first - SPREAD_US), np.zeros(width * height, np.uint8)
+    for piece in events.pieces():
+        pixel = piece.y.astype(np.int64) * width + piece.x
+        order = np.argsort(pixel, kind="stable")
+        pixel, t, p = pixel[order], piece.t[order], piece.p[order]
+        starts = np.flatnonzero(np.diff(pixel, prepend=-1))
+        before, same = np.roll(t, 1), np.roll(p, 1)
+        before[starts], same[starts] = fired[pixel[starts]], level[pixel[starts]]
+        ends = np.append(starts[1:], len(t)) - 1 if len(t) else starts
+        fired[pixel[ends]], level[pixel[ends]] = t[ends], p[ends]
+        since = np.where((same == p) & (t - before <= SPREAD_US), before, t)
+        low, high = (since - first) // step, (t - first) // step
+        share = 1 / (high - low + 1)
+        for at, sign in ((low, 1), (high + 1, -1)):
+            if len(at):
+                found = np.bincount(at - at.min(), sign * share)
+                rate[at.min() : at.min() + len(found)] += found
+    np.cumsum(rate, out=rate)
+    total = np.concatenate([[0], np.cumsum(np.maximum(rate[:-1], 0))])
+    return Activity(first, step * np.arange(size, dtype=np.float64), total)
+
+
+def of_frames(frames: Frames) -> Activity:
+    """The mean over the pixels of |I_k - I_(k-1)|, summed, at the times of the frames. Images are read one by one.
+
+    Raises: UserError for fewer than three frames at different times, or images that are all the same.
+    """
+    times, total, before = [], [0.0], None
+    for k in range(len(frames)):
+        image = np.asarray(frames.images[k], np.float32)
+        if before is not None:
+            change = float(np.abs(image - before).mean())
+            if frames.t[k] == times[-1]:
+                continue  # a frame given twice
+            total.append(total[-1] + change)
+        times.append(int(frames.t[k]))
+        before = image
+    if len(times) < 3 or total[-1] == 0:
+        raise UserError(f"{len(times)} frames tell nothing of a motion" + (": all are the same" if len(times) > 2 else ""))
+    return Activity(times[0], (np.array(times) - times[0]).astype(np.float64), np.array(total))
+
+
+def activity(recording: Recording) -> Activity:
+    """That of the recording's frames, the first stream where there are several, else of its events.
+
+    Raises: UserError where there is neither, or nothing moves.
+    """
+    for frames in recording.frames.values():
+        return of_frames(frames)
+    if recording.events is None:
+        raise UserError("a recording without frames and events tells nothing of a motion")
+    return of_events(recording.events)
