@@ -1,0 +1,244 @@
+"""Any classification data set of tonic by its name, and the frame folders that SpikingJelly makes of such sets."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mxsnn.data.datasets._tables import numbered
+from mxsnn.data.datasets.base import Recordings, from_files, recording_files, subfolders
+from mxsnn.errors import UserError
+from mxsnn.events import Events
+from mxsnn.events.stream import check_sensor_size, from_structured
+from mxsnn.spec import suggestion
+
+REFUSED = {
+    "DAVISDATA": "its items are whole recordings with images and poses, of no class",
+    "DSEC": "its items are driving scenes with disparity and flow, of no class",
+    "EBSSA": "its items are recordings of the night sky with tracks, of no class",
+    "MVSEC": "its items are drives and flights with depth and poses, of no class",
+    "NERDD": "its items are recordings of drones with boxes, of no class",
+    "TUMVIE": "its items are recordings for visual odometry, of no class",
+    "ThreeET_Eyetracking": "its items are eye movements with the place of the pupil, of no class",
+    "VPR": "its items are drives with places, of no class",
+}
+"""Sets of tonic whose recordings have no class; `mxsnn.events.tonic.from_tonic` takes the events of their items."""
+
+PARTS: dict[str, tuple[dict[str, Any], ...]] = {
+    "SSC": ({"split": "train"}, {"split": "valid"}, {"split": "test"}),
+    "ASLDVS": ({},),
+    "CIFAR10DVS": ({},),
+    "NCALTECH101": ({},),
+}
+"""Arguments for each part of a set, of which the last is the test; one: the set has no parts. All others take `train`."""
+
+SENSOR_SIZES = {"NCALTECH101": (304, 240)}
+"""Of sets whose recordings tonic gives no common size: here that of the whole ATIS camera."""
+
+_TRAIN_AND_TEST = ({"train": True}, {"train": False})
+
+
+def tonic_dataset(name: str, root: str | Path, download: bool = False, **options: Any) -> Recordings:
+    """The set `tonic.datasets.<name>` in `root/<name>`, such as "DVSGesture", "CIFAR10DVS", "ASLDVS", "SHD".
+
+    `options` go to tonic, e.g. `single_digits=True`. Events are put in the order of time. Sounds (SHD, SSC, NTIDIGITS18,
+    SMNIST) come as events at y = 0 on a sensor of one row, x the channel. `groups` are DVSGesture's users and the speakers
+    of SHD and SSC; two of SHD's ten speakers are in its test part alone, the others on both sides, so that
+    `mxsnn.data.splits` refuses it. CIFAR10DVS has no official split: here, as in SpikingJelly, the last 10 % of each class
+    in the order of the file names are the test.
+
+    Nothing is downloaded unless `download` is True; unpacked files are enough, the archive may be gone.
+
+    Raises: UserError for a name that is not tonic's, a set whose recordings have no class, files that are missing,
+      options that tonic does not take; reading raises it for damaged files.
+    """
+    import tonic.datasets
+
+    if name in REFUSED:
+        raise UserError(f"tonic's {name} is no classification data set: {REFUSED[name]}")
+    usable = [known for known in tonic.datasets.__all__ if known not in REFUSED]
+    if name not in usable:
+        raise UserError(f"tonic has no data set {name!r}{suggestion(name, usable)}")
+    if name == "NTIDIGITS18":
+        options = {"single_digits": True} | options
+    parts = PARTS.get(name, _TRAIN_AND_TEST)
+    found = []
+    for part in parts:
+        found.append(_open(name, str(root), tuple(sorted((options | part).items())), download))
+    targets = [_targets(one) for one in found]
+    classes = _classes(found[0], np.concatenate([np.asarray(t, object) for t in targets]))
+    index = {c: k for k, c in enumerate(classes)}
+    labels = np.array([index[t] if isinstance(t, str) else int(t) for ts in targets for t in ts], np.int64)
+    if len(labels) and not 0 <= labels.min() <= labels.max() < len(classes):
+        raise UserError(f"{root}: tonic's {name} has labels beyond its {len(classes)} classes")
+    size = SENSOR_SIZES.get(name) or tuple(found[0].sensor_size[:2])
+    data = Recordings(
+        source=_Items(name, str(root), tuple(tuple(sorted((options | p).items())) for p in parts), tuple(map(len, targets)), size),
+        labels=labels,
+        classes=classes,
+        sensor_size=check_sensor_size(size),
+        test=np.repeat(np.arange(len(parts)) == len(parts) - 1, list(map(len, targets))) & (len(parts) > 1),
+        identities=tuple(told for one, t in zip(found, targets, strict=True) for told in _identities(one, len(t), root)),
+    )
+    if name == "CIFAR10DVS":
+        data = replace(data, test=_last_tenth(data.labels, [Path(path).name for path in found[0].data]))
+    who = [_people(one) for one in found]
+    if all(w is not None for w in who):
+        groups, subjects = numbered([f"{person:>03}" for w in who for person in w or ()])
+        data = replace(data, groups=np.array(groups, np.int64), subjects=subjects)
+    if name == "DVSGesture":
+        data = replace(data, conditions={"lighting": tuple(light for one in found for light in one.lighting)})
+    return data
+
+
+@dataclass(frozen=True)
+class _Items:
+    """Items of the parts of a set one after the other; tonic's objects are made anew in each process."""
+
+    name: str
+    root: str
+    parts: tuple[tuple[tuple[str, Any], ...], ...]
+    lengths: tuple[int, ...]
+    size: tuple[int, int]
+
+    def __call__(self, index: int) -> Events:
+        k = int(np.searchsorted(np.cumsum(self.lengths), index, side="right"))
+        found = _open(self.name, self.root, self.parts[k], False)
+        item = index - sum(self.lengths[:k])
+        try:
+            array = np.ravel(found[item][0])  # ASLDVS' events are a column [N, 1]
+            if "y" in (array.dtype.names or ()):
+                return from_structured(array, self.size, sort=True)
+            return Events.make(array["t"], array["x"], np.zeros(len(array), int), array["p"], self.size, sort=True)
+        except Exception as error:  # whatever a reader of tonic may raise is one line for the user
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            raise UserError(f"{self.root}: item {item} of tonic's {self.name} cannot be read ({reason})") from error
+
+
+@functools.lru_cache(maxsize=16)
+def _open(name: str, root: str, options: tuple[tuple[str, Any], ...], download: bool) -> Any:
+    """tonic's object, which fetches nothing unless it may."""
+    import tonic.datasets
+
+    cls = getattr(tonic.datasets, name)
+    made = cls if download else type(name, (cls,), {"download": _refuse, "_is_file_present": lambda self: True})
+    try:
+        return made(save_to=root, **dict(options))
+    except TypeError as error:
+        raise UserError(f"tonic's {name} takes other options: {error}") from error
+    except UserError as error:
+        raise UserError(f"{Path(root) / name}: {error}") from error
+    except (Exception, SystemExit) as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise UserError(f"{Path(root) / name}: tonic cannot open {name} there ({reason})") from error
+
+
+def _refuse(self: Any) -> None:
+    raise UserError(f"tonic does not find the files of {type(self).__name__}; download=True (--data.download) lets it fetch them")
+
+
+def _targets(found: Any) -> list[Any]:
+    """The label of each item, without reading its events."""
+    if getattr(found, "targets", None):
+        return list(found.targets)
+    if hasattr(found, "label_data"):  # SMNIST
+        return found.label_data.tolist()
+    if hasattr(found, "class_map"):  # NTIDIGITS18
+        return [found.class_map[sample.split("-")[-1]] for sample in found._samples]
+    import h5py
+
+    with h5py.File(_hdf5(found), "r") as file:  # SHD, SSC
+        return np.asarray(file["labels"]).astype(int).tolist()
+
+
+def _hdf5(found: Any) -> Path:
+    return Path(found.location_on_system) / found.data_filename
+
+
+def _classes(found: Any, targets: np.ndarray) -> tuple[str, ...]:
+    """The names of the classes in the order of their numbers."""
+    if hasattr(found, "class_map"):
+        return tuple(sorted(found.class_map, key=found.class_map.__getitem__))
+    known: Any = getattr(found, "classes", None)
+    if known is None:
+        return tuple(sorted({str(target) for target in targets}))
+    if isinstance(known, dict):
+        known = sorted(known, key=known.__getitem__)
+    return tuple(name.decode() if isinstance(name, bytes) else str(name) for name in known)
+
+
+def _people(found: Any) -> list[int] | None:
+    """Who is heard or seen in each item."""
+    if hasattr(found, "users"):
+        return list(found.users)
+    return np.asarray(found.speaker).tolist() if hasattr(found, "speaker") else None
+
+
+def _identities(found: Any, count: int, root: str | Path) -> list[str]:
+    """What each item is made from."""
+    paths = [Path(path) for path in found.data if isinstance(path, str)] if isinstance(found.data, list) else []
+    if len(paths) == count:
+        return [f"{path.relative_to(Path(root).expanduser()).as_posix()}:{path.stat().st_size}" for path in paths]
+    files = sorted(p for p in Path(found.location_on_system).rglob("*") if p.is_file())
+    whole = ",".join(f"{p.name}:{p.stat().st_size}" for p in files[:100])
+    part = getattr(found, "data_filename", None) or getattr(found, "train", "") or getattr(found, "partition", "")
+    return [f"{type(found).__name__} {part} {i} of {whole}" for i in range(count)]
+
+
+def _last_tenth(labels: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    """bool [N]: the last 10 % of each class in the order of the names, as text."""
+    test = np.zeros(len(labels), bool)
+    for c in np.unique(labels):
+        members = sorted(np.flatnonzero(labels == c), key=lambda i: names[int(i)])
+        test[members[int(0.9 * len(members)) :]] = True
+    return test
+
+
+def spikingjelly_folders(root: str | Path, folder: str | None = None, sensor_size: Sequence[int] = (128, 128)) -> Recordings:
+    """What SpikingJelly made of DVS128 Gesture, CIFAR10-DVS and others: `root/<folder>/{train,test}/<class>/*.npz`.
+
+    `folder`: "events_np" for streams, "frames_number_16_split_by_number" or another of that kind for ready frames; None
+    is the only one there is. Without train and test (CIFAR10-DVS) the first 90 % of each class in the order of the file
+    names are for training, as in its own experiments. Where all names begin like `user01_`, `groups` are the users.
+
+    Raises: UserError for a missing folder, one that holds none or several of these, wrong classes and files. Source of
+      the layout: https://github.com/fangwei123456/spikingjelly (spikingjelly/datasets/base.py).
+    """
+    root = Path(root)
+    kinds = [name for name in subfolders(root) if re.fullmatch(r"events_np|(?:frames_number|duration)_\d+.*", name)]
+    if folder is None:
+        if len(kinds) != 1:
+            raise UserError(f"{root}: holds {', '.join(kinds) or 'no events_np or frames_number_*'}; say which folder")
+        folder = kinds[0]
+    elif folder not in kinds:
+        raise UserError(f"{root}: holds no folder {folder!r} of SpikingJelly{suggestion(folder, kinds) if kinds else ''}")
+    below = subfolders(root / folder)
+    parts = {part: subfolders(below[part]) for part in ("train", "test") if part in below} or {"": below}
+    if set(parts) == {"test"}:
+        raise UserError(f"{root / folder}: has test but no train beside it")
+    names = tuple(sorted(next(iter(parts.values())), key=lambda n: (not n.isdecimal(), int(n) if n.isdecimal() else 0, n)))
+    if not names:
+        raise UserError(f"{root / folder}: is empty; it takes a folder for each class")
+    for part, classes in parts.items():
+        if set(classes) != set(names):
+            raise UserError(f"{root / folder / part}: has other classes than train: {', '.join(sorted(set(classes) ^ set(names)))}")
+    files = [
+        (path, label, part == "test")
+        for part, classes in parts.items()
+        for label, name in enumerate(names)
+        for path in recording_files(classes[name], (".npz", ".npy"))
+    ]
+    data = from_files(root, files, names, check_sensor_size(sensor_size))
+    if "" in parts:
+        data = replace(data, test=_last_tenth(data.labels, [path.name for path, _, _ in files]))
+    users = [re.match(r"user\d+(?=_)", path.name) for path, _, _ in files]
+    if all(users):
+        groups, subjects = numbered([user[0] for user in users if user])
+        data = replace(data, groups=np.array(groups, np.int64), subjects=subjects)
+    return data
