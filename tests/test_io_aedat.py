@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mxsnn.errors import CutShortWarning, RecordingWarning, UserError
-from mxsnn.events import Events, open_recording, read, stream
+from mxsnn.events import Events, Recording, open_recording, read, stream
 from tests.aedat4_files import EVENT, events_packet, frame_packet, imu_packet, triggers_packet
 from tests.aedat4_files import write as write_aedat4
 
@@ -217,3 +217,216 @@ def test_files_of_another_writer(tmp_path: Path) -> None:
         assert isinstance(ours, Events) and ours.sensor_size == (64, 48)
         for field in ("t", "x", "y", "p"):
             np.testing.assert_array_equal(getattr(ours, field), theirs[field if field != "p" else "on"])
+
+
+# AEDAT 2
+
+HEADER2 = b'#!AER-DAT2.0\r\n# This is a raw AE data file - do not edit\r\n#\t<entry key="a"/>\r\n'
+CHIPS = {
+    "dvs128": b"# AEChip: ch.unizh.ini.jaer.chip.retina.DVS128\r\n",
+    "davis240": b"# HardwareInterface: DAVIS FX2 0002-INI\r\n# AEChip: eu.seebetter.ini.chips.davis.DAVIS240C\r\n",
+    "davis346": b"# AEChip: eu.seebetter.ini.chips.davis.Davis346B\r\n",
+}
+SIZES2 = {"dvs128": (128, 128), "davis240": (240, 180), "davis346": (346, 260)}
+
+
+def aedat2(words: list[tuple[int, int]], header: bytes = HEADER2 + CHIPS["davis240"]) -> bytes:
+    """Addresses and times behind a header."""
+    return header + np.array(words, ">u4").reshape(-1, 2).tobytes()
+
+
+def address(camera: str, x: int, y: int, p: int) -> int:
+    """What jAER writes for a pixel counted from the upper left."""
+    width, height = SIZES2[camera]
+    x, y = width - 1 - x, height - 1 - y
+    return y << 8 | x << 1 | (1 - p) if camera == "dvs128" else y << 22 | x << 12 | p << 11
+
+
+@given(data=st.data())
+@pytest.mark.parametrize("camera", SIZES2)
+def test_jaers_cameras_are_upright(camera: str, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    path = tmp_path_factory.mktemp("upright") / "a.aedat"
+    width, height = SIZES2[camera]
+    pixel = st.tuples(st.integers(0, width - 1), st.integers(0, height - 1), st.integers(0, 1))
+    pixels = data.draw(st.lists(pixel, min_size=1, max_size=20))
+    times = sorted(data.draw(st.lists(st.integers(0, 2**32 - 1), min_size=len(pixels), max_size=len(pixels))))
+    times = [times[0] + min(t - times[0], 2**31 - 1) for t in times]  # further apart is a wrap
+    words = [(address(camera, *where), t) for where, t in zip(pixels, times, strict=True)]
+    path.write_bytes(aedat2(words, HEADER2 + CHIPS[camera]))
+    events = read(path)
+    assert events == Events.make(times, *zip(*pixels, strict=True), (width, height))
+    assert open_recording(path).sensor in ("DVS128", "DAVIS240C", "Davis346B")
+
+
+def test_a_davis346_as_another_reader_has_it(tmp_path: Path) -> None:
+    tonic_io = pytest.importorskip("tonic.io")
+    random = np.random.default_rng(0)
+    n = 1000
+    words = random.integers(346, size=n) << 12 | random.integers(260, size=n) << 22 | random.integers(2, size=n) << 11
+    path = tmp_path / "a.aedat"
+    header = HEADER2 + b"# Creation time: day 1700000000\r\n" + CHIPS["davis346"]
+    path.write_bytes(aedat2(list(zip(words.tolist(), range(n), strict=True)), header))
+    _, _, theirs = tonic_io.read_davis_346(str(path))
+    same(read(path), theirs)
+
+
+def test_words_that_are_no_events(tmp_path: Path) -> None:
+    path = tmp_path / "a.aedat"
+    pixel = address("davis240", 3, 4, 1)
+    edges = [(1 << 10 | 2, 20), (1 << 10 | 3, 30), (1 << 10 | 1 << 11, 40)]
+    others = [(1 << 31 | 5 << 12, 41), (1 << 31 | 3 << 10, 42)]
+    path.write_bytes(aedat2([(pixel, 10), *edges, *others, (pixel, 50)]))
+    with pytest.warns(RecordingWarning, match="2 words that are no events"):
+        recording = open_recording(path)
+    assert recording.events.t.tolist() == [10, 50]
+    triggers = recording.triggers
+    assert (triggers.t.tolist(), triggers.id.tolist(), triggers.value.tolist()) == ([20, 30, 40], [0, 0, 0], [0, 1, 1])
+    path.write_bytes(aedat2([(1 << 15, 1), (1 << 31, 2), (1 << 20, 3)], HEADER2 + CHIPS["dvs128"]))
+    with pytest.warns(RecordingWarning, match="1 words that are no events"):
+        recording = open_recording(path)
+    assert recording.triggers.t.tolist() == [1, 2] and len(recording.events) == 0
+
+
+def test_a_clock_of_32_bits_that_wraps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mxsnn.events.io import aedat2 as module
+
+    monkeypatch.setattr(module, "_CHUNK", 3)
+    path = tmp_path / "a.aedat"
+    pixel = address("davis240", 3, 4, 1)
+    times = np.cumsum([2**31 - 9, *[2**30 + 1] * 10])
+    path.write_bytes(aedat2([(pixel, int(t) % 2**32) for t in times]))
+    assert read(path).t.tolist() == times.tolist()
+    path.write_bytes(aedat2([(pixel, t % 2**32) for t in (2**32 - 1, 2**32 + 1, 2**32 - 2, 2**32 + 3)]))
+    fails(path, "go back at event 2: 4294967294 us after 4294967297 us")
+    with pytest.warns(RecordingWarning, match="went back 1 times"):
+        assert read(path, repair=True).t[-1] == 2**32 + 3
+
+
+def test_which_camera(tmp_path: Path) -> None:
+    path = tmp_path / "a.aedat"
+    pixel = address("dvs128", 3, 4, 1)
+    path.write_bytes(aedat2([(pixel, 10)], HEADER2))
+    fails(path, "the header names no camera; say it with camera='dvs128' or camera='davis240'")
+    fails(path, "camera is one of dvs128, davis240", camera="dvs")
+    assert read(path, camera="dvs128") == Events.make([10], [3], [4], [1], (128, 128))
+    path.write_bytes(aedat2([(pixel, 10)], HEADER2 + b"# AEChip: com.sec.dvs.SecDvs640Gen2\r\n"))
+    fails(path, "the header names com.sec.dvs.SecDvs640Gen2; say it")
+    # An event that begins with the byte of a header's line is none.
+    path.write_bytes(aedat2([(0x23000000, 0x0A0D0A0D), (0, 0x0A0D0A0E)]))
+    assert len(read(path)) == 2
+
+
+def test_every_cut_of_an_aedat2_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.aedat"
+    whole = aedat2([(address("davis240", k, 4, 1), 10 + k) for k in range(3)])
+    start = len(whole) - 24
+    for cut in range(start, len(whole)):
+        path.write_bytes(whole[:cut])
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            assert len(read(path)) == (cut - start) // 8
+        assert [w.category for w in said] == ([CutShortWarning] if (cut - start) % 8 else [])
+
+
+# AEDAT 3.1
+
+HEADER3 = b"#!AER-DAT3.1\r\n#Format: RAW\r\n#Source 1: DVS128\r\n#Start-Time: 2017-01-01 12:00:00 (TZ+0100)\r\n#!END-HEADER\r\n"
+
+
+def packet3(words: list[tuple[int, int]], kind: int = 1, source: int = 1, overflows: int = 0, room: int | None = None) -> bytes:
+    body = np.array(words, "<u4").reshape(-1, 2)
+    room = len(body) if room is None else room
+    header = np.array([kind, source], "<i2").tobytes()
+    header += np.array([8, 4, overflows, room, len(body), int((body[:, 0] & 1).sum())], "<i4").tobytes()
+    return header + body.tobytes() + bytes(8 * (room - len(body)))
+
+
+def polarity(x: int, y: int, p: int, valid: int = 1) -> int:
+    return x << 17 | y << 2 | p << 1 | valid
+
+
+def test_packets_of_polarity(tmp_path: Path) -> None:
+    path = tmp_path / "a.aedat"
+    first = packet3([(polarity(3, 4, 1), 10), (polarity(5, 6, 0), 11), (polarity(7, 8, 1, 0), 12)])
+    second = packet3([(polarity(127, 0, 1), 5)], overflows=2, room=3)
+    path.write_bytes(HEADER3 + first + packet3([(1, 2)], kind=3) + second)
+    with pytest.warns(RecordingWarning, match="1 packets of frames or other samples"):
+        recording = open_recording(path)
+    assert recording.events == Events.make([10, 11, 2 * 2**31 + 5], [3, 5, 127], [4, 6, 0], [1, 0, 1], (128, 128))
+    assert recording.sensor == "DVS128"
+
+
+def test_special_events(tmp_path: Path) -> None:
+    path = tmp_path / "a.aedat"
+    kinds = [0, 2, 3, 4, 5, 6, 7, 14, 15, 16, 17]
+    path.write_bytes(HEADER3 + packet3([(kind << 1 | 1, 10 + k) for k, kind in enumerate(kinds)], kind=0))
+    triggers = open_recording(path).triggers
+    assert triggers.id.tolist() == [2, 3, 4, 6, 7, 14, 15, 16, 17]
+    assert triggers.value.tolist() == [1, 0, 1, 1, 0, 1, 0, 1, 0]
+
+
+def test_gestures_as_another_reader_has_them(tmp_path: Path) -> None:
+    tonic_io = pytest.importorskip("tonic.io")
+    random = np.random.default_rng(0)
+    words = [polarity(*random.integers(128, size=2).tolist(), int(random.integers(2))) for _ in range(300)]
+    path = tmp_path / "a.aedat"
+    path.write_bytes(HEADER3 + b"".join(packet3([(w, 100 * k + j) for j, w in enumerate(words[k::3])]) for k in range(3)))
+    version, start, _ = tonic_io.read_aedat_header_from_file(str(path))
+    theirs = tonic_io.get_aer_events_from_file(str(path), version, start)
+    ours = read(path)
+    np.testing.assert_array_equal(ours.t, theirs["timeStamp"])
+    np.testing.assert_array_equal(ours.x, theirs["address"] >> 17 & 0x1FFF)
+    np.testing.assert_array_equal(ours.y, theirs["address"] >> 2 & 0x1FFF)
+    np.testing.assert_array_equal(ours.p, theirs["address"] >> 1 & 1)
+
+
+def test_several_cameras(tmp_path: Path) -> None:
+    path = tmp_path / "a.aedat"
+    header = HEADER3.replace(b"#Source 1: DVS128\r\n", b"#Source 1: DVS128\r\n#Source 2: DAVIS240C\r\n")
+    path.write_bytes(header + packet3([(polarity(3, 4, 1), 10)]) + packet3([(polarity(200, 4, 1), 10)], source=2))
+    fails(path, r"holds 2 cameras, 1 \(DVS128\), 2 \(DAVIS240C\); say which with source=1")
+    fails(path, "no source 3", source=3)
+    assert read(path, source=2) == Events.make([10], [200], [4], [1], (240, 180))
+
+
+def test_headers_of_aedat3_that_are_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.aedat"
+    path.write_bytes(HEADER3.replace(b"3.1", b"3.0"))
+    fails(path, "AER-DAT3.0 is not read")
+    path.write_bytes(HEADER3[:60])
+    fails(path, "header has no end")
+    path.write_bytes(HEADER3 + packet3([(polarity(3, 4, 1), 10)]).replace(b"\x08\0\0\0", b"\x10\0\0\0", 1).ljust(60, b"\0"))
+    fails(path, "events of 16 bytes")
+
+
+def test_every_cut_of_an_aedat3_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.aedat"
+    packets = [packet3([(polarity(3, k, 1), 10 * k + j) for j in range(2)]) for k in range(3)]
+    whole = HEADER3 + b"".join(packets)
+    for cut in range(len(HEADER3), len(whole)):
+        path.write_bytes(whole[:cut])
+        body, rest = divmod(cut - len(HEADER3), len(packets[0]))
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            assert len(read(path)) == 2 * body + max(rest - 28, 0) // 8
+        assert [w.category for w in said] == ([CutShortWarning] if rest else [])
+
+
+@given(data=st.data())
+@pytest.mark.parametrize("kind", ["2", "3"])
+def test_damage_to_older_files(kind: str, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    path = tmp_path_factory.mktemp("damage") / "a.aedat"
+    whole = {
+        "2": aedat2([(address("davis240", k, 4, 1), 10 + k) for k in range(9)]),
+        "3": HEADER3 + b"".join(packet3([(polarity(3, k, 1), 10 * k + j) for j in range(3)]) for k in range(3)),
+    }[kind]
+    damaged = bytearray(whole)
+    for _ in range(data.draw(st.integers(1, 4))):
+        damaged[data.draw(st.integers(0, len(damaged) - 1))] = data.draw(st.integers(0, 255))
+    path.write_bytes(damaged)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RecordingWarning)
+        try:
+            assert isinstance(open_recording(path), Recording)
+        except UserError as error:
+            assert "\n" not in str(error)

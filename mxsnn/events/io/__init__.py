@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from mxsnn.events.io._source import Format
+from mxsnn.events.io.aedat2 import AEDAT2
+from mxsnn.events.io.aedat3 import AEDAT3
 from mxsnn.events.io.aedat4 import AEDAT4
 from mxsnn.events.io.dat import DAT
 from mxsnn.events.io.evt2 import EVT2
@@ -16,6 +18,8 @@ from mxsnn.events.io.recording_file import RECORDING
 FORMATS: dict[str, Format] = {
     f.name: f
     for f in (
+        AEDAT2,
+        AEDAT3,
         AEDAT4,
         EVT2,
         EVT21,

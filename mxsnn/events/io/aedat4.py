@@ -216,11 +216,12 @@ class _Images:
 
     def _all(self) -> Iterator[tuple[int, np.ndarray]]:
         number = 0
-        for packet, _ in _packets(self._path, _header(self._path)[1], told=False):
-            if packet["stream_id"] == self._stream and "frame" in packet:
-                pixels = packet["frame"]["pixels"]
-                yield number, pixels[..., :3] if pixels.ndim == 3 else pixels
-                number += 1
+        with named(self._path):
+            for packet, _ in _packets(self._path, _header(self._path)[1], told=False):
+                if packet["stream_id"] == self._stream and "frame" in packet:
+                    pixels = packet["frame"]["pixels"]
+                    yield number, pixels[..., :3] if pixels.ndim == 3 else pixels
+                    number += 1
 
 
 def _packets(path: Path, body: tuple[int, int | None], told: bool) -> Iterator[tuple[dict[str, Any], float]]:
@@ -233,6 +234,7 @@ def _packets(path: Path, body: tuple[int, int | None], told: bool) -> Iterator[t
     size = path.stat().st_size
     end = size if stated is None else min(stated, size)
     n = odd = 0
+    said: list[warnings.WarningMessage] = []
     whole = stated is None or stated <= size
     with path.open("rb") as file:
         while position < end:
