@@ -29,10 +29,12 @@ Rows = Callable[[slice], tuple[Any, Any, Any, Any]]
 def layouts(path: Path) -> list[str]:
     """Which layouts the content of an HDF5 file fits. Raises: UserError that names it, if damaged or of none."""
     with named(path), hdf5.opened(path) as file:
+        if "format" in file.attrs and hdf5.attribute(file, "format") == SIGNATURE:
+            return ["recording"]
         found = [name for name, fits in _FITS.items() if fits(file)]
         if not found:
             holds = ", ".join(sorted(file)[:8]) or "nothing"
-            raise UserError(f"an HDF5 file of no known layout; it holds {holds}; known are {', '.join(_FITS)}")
+            raise UserError(f"an HDF5 file of no known layout; it holds {holds}; known are recording, {', '.join(_FITS)}")
         return found
 
 
@@ -43,10 +45,9 @@ def _has(*names: str) -> Callable[[h5py.File], bool]:
 _four = _has(*(f"events/{name}" for name in "xypt"))
 
 _FITS: dict[str, Callable[[h5py.File], bool]] = {
-    "recording": lambda file: "format" in file.attrs and hdf5.attribute(file, "format") == SIGNATURE,
     "prophesee-hdf5": _has("CD/events"),
     "dsec": lambda file: _four(file) and _has("ms_to_idx")(file),
-    "rvt": lambda file: _four(file) and not _has("ms_to_idx")(file) and not _FITS["recording"](file),
+    "rvt": lambda file: _four(file) and not _has("ms_to_idx")(file),
     "e2vid-hdf5": _has(*(f"events/{name}" for name in ("xs", "ys", "ts", "ps"))),
     "mvsec": lambda file: any(_has(f"davis/{camera}/events")(file) for camera in ("left", "right")),
     "v2e": _has("events"),

@@ -199,7 +199,8 @@ def open_recording_file(path: Path, sensor_size: tuple[int, int] | None) -> Sour
 
 def write_recording_file(path: Path, source: Source, codec: hdf5.Codec | str) -> None:
     """See `mxsnn.events.io.recording_file`."""
-    options, recording = hdf5.codec_options(codec), source.recording
+    recording = source.recording
+    options = {**hdf5.codec_options(codec), "fletcher32": True}  # a checksum: damage is an error, not another image
     triggers = [recording.triggers]
     with hdf5.created(path) as root:
         hdf5.set_attribute(root, "format", SIGNATURE)
@@ -208,8 +209,9 @@ def write_recording_file(path: Path, source: Source, codec: hdf5.Codec | str) ->
             if getattr(recording, name) is not None:
                 hdf5.set_attribute(root, name, getattr(recording, name))
         conditions = root.create_group("conditions")
-        for name, value in recording.conditions.items():
-            hdf5.encode("the name of a condition", name)
+        for name, value in sorted(recording.conditions.items()):
+            if not hdf5.encode("the name of a condition", name):
+                raise UserError(f"a condition needs a name; {value!r} has none")
             hdf5.set_attribute(conditions, name, value)
         events = None
         if source.sensor_size is not None:
@@ -230,12 +232,12 @@ def write_recording_file(path: Path, source: Source, codec: hdf5.Codec | str) ->
         joined = Triggers.make(*(np.concatenate([getattr(part, name) for part in triggers]) for name in ("t", "id", "value")))
         for name in ("t", "id", "value"):
             _write(root, f"triggers/{name}", getattr(joined, name), options)
-        for name, frames in recording.frames.items():
+        for name, frames in sorted(recording.frames.items()):
             group = root.create_group(f"frames/{_member(name)}")
             for column in ("t", "start", "end"):
                 _write(group, column, getattr(frames, column), options)
             _write_images(group, frames.images, options)
-        for name, samples in recording.samples.items():
+        for name, samples in sorted(recording.samples.items()):
             group = root.create_group(f"samples/{_member(name)}")
             _write(group, "t", np.asarray(samples.t, np.int64), options)
             _write(group, "values", np.asarray(samples.values, np.float32), options)
