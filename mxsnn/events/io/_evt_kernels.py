@@ -18,9 +18,9 @@ from numba import njit
 TIME, WRAPS, TIMED, LOW, ROW, COLUMN, POLARITY, UNKNOWN, EARLY = range(9)
 START = np.array([0, 0, 0, 0, -1, -1, 0, 0, 0])
 
-# Slots of the state of an encoder: wraps so far; high bits, low bits and row as last written (-1: none yet).
-WRAPPED, LAST_HIGH, LAST_LOW, LAST_ROW = range(4)
-FRESH = np.array([0, -1, -1, -1])
+# Slots of the state of an encoder: high time with all its wraps, low time and row, as last written (-1: none yet).
+LAST_HIGH, LAST_LOW, LAST_ROW = range(3)
+FRESH = np.array([-1, -1, -1])
 
 ROOM = 32
 """An array is full where it has no room for the events of any word, or the words of any event."""
@@ -220,22 +220,37 @@ def decode_dat(words, t, x, y, p, state):
 
 
 @njit(cache=True, nogil=True)
+def _fill(words, n, state, high, bits, kind):
+    """Writes high times from the last one towards `high`, both with all wraps, and returns the index after them.
+
+    A quarter of the range at a time, and the last value before the first: so every reader sees the wraps, those too that ask
+    for a step back by nearly all of the range.
+    """
+    quarter = bits - 2
+    while max(state[LAST_HIGH], 0) >> quarter < high >> quarter and n + ROOM <= len(words):
+        border = (max(state[LAST_HIGH], 0) >> quarter) + 1 << quarter
+        if border >> bits << bits == border:
+            words[n] = kind << bits | (1 << bits) - 1
+            n += 1
+        words[n] = kind << bits | border & (1 << bits) - 1
+        state[LAST_HIGH], state[LAST_LOW] = border, -1
+        n += 1
+    return n
+
+
+@njit(cache=True, nogil=True)
 def encode_evt2(t, x, y, p, edges, words, state):
     """Events and edges in the order of time as words uint32 [M] of EVT2."""
     i = k = n = 0
     while i < len(t) or k < len(edges):
         event = i < len(t) and (k == len(edges) or t[i] <= edges[k, 0])
         time = t[i] if event else edges[k, 0]
-        while state[WRAPPED] < time >> 34 and n + 2 <= len(words):  # a wrap is seen where the last high time precedes the first
-            words[n], words[n + 1] = 8 << 28 | 0xFFFFFFF, 8 << 28
-            state[WRAPPED] += 1
-            state[LAST_HIGH] = 0
-            n += 2
-        if n + 2 > len(words):
+        n = _fill(words, n, state, time >> 6, 28, 8)
+        if n + ROOM > len(words):
             break
-        high, low = (time >> 6) & 0xFFFFFFF, (time & 63) << 22
+        high, low = time >> 6, (time & 63) << 22
         if high != state[LAST_HIGH]:
-            words[n] = 8 << 28 | high
+            words[n] = 8 << 28 | high & 0xFFFFFFF
             state[LAST_HIGH] = high
             n += 1
         if event:
@@ -259,16 +274,12 @@ def encode_evt3(t, x, y, p, edges, words, state):
     while i < len(t) or k < len(edges):
         event = i < len(t) and (k == len(edges) or t[i] <= edges[k, 0])
         time = t[i] if event else edges[k, 0]
-        while state[WRAPPED] < time >> 24 and n + 2 <= len(words):  # a wrap is seen where the last high time precedes the first
-            words[n], words[n + 1] = 8 << 12 | 0xFFF, 8 << 12
-            state[WRAPPED] += 1
-            state[LAST_HIGH], state[LAST_LOW] = 0, -1
-            n += 2
+        n = _fill(words, n, state, time >> 12, 12, 8)
         if n + ROOM > len(words):
             break
-        high, low = (time >> 12) & 0xFFF, time & 0xFFF
+        high, low = time >> 12, time & 0xFFF
         if high != state[LAST_HIGH]:
-            words[n] = 8 << 12 | high
+            words[n] = 8 << 12 | high & 0xFFF
             state[LAST_HIGH], state[LAST_LOW] = high, -1
             n += 1
         if low != state[LAST_LOW]:
