@@ -7,6 +7,7 @@ from mxsnn.events.io.aedat2 import AEDAT2
 from mxsnn.events.io.aedat3 import AEDAT3
 from mxsnn.events.io.aedat4 import AEDAT4
 from mxsnn.events.io.dat import DAT
+from mxsnn.events.io.es import ES
 from mxsnn.events.io.evt2 import EVT2
 from mxsnn.events.io.evt3 import EVT3
 from mxsnn.events.io.evt21 import EVT21
@@ -25,6 +26,7 @@ FORMATS: dict[str, Format] = {
         EVT21,
         EVT3,
         DAT,
+        ES,
         NMNIST,
         NPY,
         NPZ,
