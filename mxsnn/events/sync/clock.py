@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from mxsnn.errors import UserError
 from mxsnn.events.recording import EventStore, Frames, Label, Recording, Samples, Triggers
@@ -37,7 +38,7 @@ class Clock:
         if not -1 < self.drift < 1:
             raise UserError(f"the drift of a clock lies between -1 and 1, got {self.drift!r}")
 
-    def __call__(self, t: np.ndarray) -> np.ndarray:
+    def __call__(self, t: ArrayLike) -> np.ndarray:
         """Times [N], us, as int64 [N]."""
         t = np.asarray(t, np.int64)
         return t + self.offset + np.rint(self.drift * (t - self.reference)).astype(np.int64)
@@ -51,7 +52,7 @@ class Clock:
         """All of a recording on the other clock; events of a file are moved as they are read."""
 
         def one(time: int | None) -> int | None:
-            return None if time is None else int(self(np.int64(time)))
+            return None if time is None else int(self(time))
 
         def label(old: Label) -> Label:
             return replace(old, onset=one(old.onset), apex=one(old.apex), offset=one(old.offset))

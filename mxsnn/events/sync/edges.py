@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from math import lgamma
 from typing import NamedTuple
 
@@ -39,6 +40,11 @@ def by_edges(a: ArrayLike, b: ArrayLike, near: int | None = None) -> Sync:
 
     Raises: UserError for less than two edges, where two guesses match alike, and where so many matches are likely by chance.
     """
+    return _match(a, b, near)[0]
+
+
+def _match(a: ArrayLike, b: ArrayLike, near: int | None) -> tuple[Sync, int]:
+    """As `by_edges`, with how many edges match."""
     a, b = (np.unique(np.asarray(t, np.int64)) for t in (a, b))
     if min(len(a), len(b)) < 2:
         raise UserError(f"edges give a clock where there are two or more on both sides; got {len(a)} and {len(b)}")
@@ -58,7 +64,7 @@ def by_edges(a: ArrayLike, b: ArrayLike, near: int | None = None) -> Sync:
     _refuse_chance(x, y, i, off, drifts)
     clock = Clock(a0 - b0 + round(level), drift, b0 + round(centre))
     rests = f"{len(i)} edges that match, of {len(a)} and {len(b)}" + ("" if drifts else "; a drift takes three")
-    return Sync(clock, float(np.sqrt(np.mean(off**2))), float(np.abs(off).max()), rests)
+    return Sync(clock, float(np.sqrt(np.mean(off**2))), float(np.abs(off).max()), rests), len(i)
 
 
 def _best(x: np.ndarray, y: np.ndarray, interval: float, near: float | None) -> _Match:
@@ -86,9 +92,7 @@ def _best(x: np.ndarray, y: np.ndarray, interval: float, near: float | None) -> 
     # that stay alone. A rival has as many for its length, but for one and three standard deviations of their number.
     share = _alone(first) / len(first.i)
     rivals = [
-        one
-        for one in found
-        if len(one.i) > max(len(first.i) / 2, 1) and _alone(one) <= (e := share * len(one.i)) + 1 + 3 * e**0.5
+        one for one in found if len(one.i) > max(len(first.i) / 2, 1) and _alone(one) <= (e := share * len(one.i)) + 1 + 3 * e**0.5
     ]
     if near is not None:
         return min(rivals, key=lambda one: abs(one.offset - near))
@@ -123,7 +127,8 @@ def _guesses(x: np.ndarray, y: np.ndarray, interval: float, near: float | None) 
     for k in anchors:
         j = np.arange(len(y))
         if near is not None:  # the offset is near the one given, but for a drift
-            j = j[np.abs(y - x[k] - near) < 2 * interval + MAX_DRIFT * x[-1]]
+            mean = min(x[-1] / (len(x) - 1), y[-1] / (len(y) - 1))
+            j = j[np.abs(y - x[k] - near) < 2 * max(interval, mean) + MAX_DRIFT * x[-1]]
         around = x[max(k - _LOCAL, 0) : k + _LOCAL + 1] - x[k]
         wanted = y[j, None] + around
         ks.append(np.full(len(j), k))
@@ -218,20 +223,20 @@ def by_triggers(a: Recording, b: Recording, near: int | None = None) -> Sync:
         for (ours, one), (name, other) in ((m, t) for m in mine.items() for t in theirs.items()):
             if kinds[0] in one and kinds[1] in other:
                 try:
-                    sync = by_edges(one[kinds[0]], other[kinds[1]], near)
+                    sync, count = _match(one[kinds[0]], other[kinds[1]], near)
                 except UserError as error:
                     refused.append(error)
                 else:
-                    found.append((sync, f"{kinds[0].removesuffix('s')} edges of {ours} and {name}: {sync.rests}"))
+                    found.append((count, replace(sync, rests=f"{kinds[0]} of {ours}, {name}: {sync.rests}")))
         if found:
-            found.sort(key=lambda pair: pair[0].rms)
-            at = found[0][0].clock.reference
-            apart = [int(np.ptp([one.clock(np.int64(at)) for one, _ in (found[0], other)])) for other in found[1:]]
-            if any(far > 1000 for far in apart):
-                both = " and of ".join(rests.split(" and ")[0] for _, rests in found[:2])
-                raise UserError(f"the {both} match alike, {max(apart)} us apart; keep the triggers of one input")
-            sync, rests = found[0]
-            return Sync(sync.clock, sync.rms, sync.largest, rests)
+            found.sort(key=lambda pair: (-pair[0], pair[1].rms))
+            best = found[0][1]
+            for count, other in found[1:]:
+                apart = abs(int(best.clock(best.clock.reference)) - int(other.clock(best.clock.reference)))
+                if apart > 1000 and count > 0.8 * found[0][0]:
+                    both = " and ".join(one.rests.split(":")[0] for one in (best, other))
+                    raise UserError(f"edges match alike, but {apart} us apart ({both}); keep the triggers of one input")
+            return best
     raise UserError(f"no edges match: {refused[0]}" if refused else "no edges match: none are of the same kind")
 
 
@@ -240,13 +245,15 @@ def _pulses(recording: Recording) -> dict[str, dict[str, np.ndarray]]:
     edges = recording.triggers
     ids = np.unique(edges.id).tolist()
     by_level = [{id: edges.t[(edges.id == id) & (edges.value == level)] for id in ids} for level in (1, 0)]
-    found = {}
+    found: dict[str, dict[str, np.ndarray]] = {}
     for rise, rising in by_level[0].items():
         for fall, falling in by_level[1].items():
             alone = not len(by_level[1][rise]) and not len(by_level[0][fall])
             if len(rising) and len(falling) and (rise == fall or alone):
-                found[f"input {rise}" if rise == fall else f"inputs {rise} and {fall}"] = {"pulses": np.concatenate([rising, falling])}
+                name = f"input {rise}" if rise == fall else f"inputs {rise} and {fall}"
+                found[name] = {"pulses": np.concatenate([rising, falling])}
     for id in ids:
-        one = {kind: level[id] for kind, level in zip(("rising", "falling"), by_level, strict=True) if len(level[id])}
-        found[f"input {id}"] = found.get(f"input {id}", {}) | one
+        for kind, times in zip(("rising", "falling"), by_level, strict=True):
+            if len(times[id]):
+                found.setdefault(f"input {id}", {})[kind] = times[id]
     return found

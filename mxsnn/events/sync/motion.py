@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from mxsnn.errors import UserError
@@ -167,7 +169,7 @@ def _coarse(a: Activity, b: Activity, near: float | None) -> tuple[float, float,
     ours = _steps(a, 0.0, a.t[-1], step)
     chunks = max(1, int(np.ceil(b.t[-1] / _CHUNK_US)))
     edges = np.linspace(0, b.t[-1], chunks + 1)
-    moving = np.argsort([-np.diff(np.sqrt(b.at(np.arange(low, high, step)))).std() for low, high in zip(edges, edges[1:], strict=False)])
+    moving = np.argsort([-np.diff(b.at(np.arange(low, high, step))).std() for low, high in pairwise(edges)])
     tried = []
     for k in moving[:8]:
         theirs = _steps(b, edges[k], edges[k + 1], step)
