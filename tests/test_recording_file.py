@@ -583,7 +583,9 @@ def test_convert(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["convert", str(path), str(back), "--overwrite"]) == 0
     same(open_recording(back), full())
     assert back.read_bytes() == path.read_bytes()
-    assert main(["convert", str(path), str(path.with_name("d.h5"))]) == 0
+    assert main(["convert", str(path), str(path.with_name("d.h5"))]) == 2
+    assert ".h5 may be recording or dsec; say which as the format" in capsys.readouterr().err
+    assert main(["convert", str(path), str(path.with_name("d.h5")), "--to", "dsec"]) == 0
     capsys.readouterr()
     assert main(["info", str(path)]) == 0
     said = capsys.readouterr().out

@@ -29,7 +29,7 @@ def write_recording_file(path: Path, source: Source, *, codec: Codec | str = "gz
 RECORDING = Format(
     "recording",
     "recording file of mxsnn: events, frames, triggers, samples, labels",
-    (".mxr",),
+    (".mxr", ".h5", ".hdf5"),
     open_recording_file,
     matches=layout("recording"),
     write=write_recording_file,
