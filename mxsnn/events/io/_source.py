@@ -53,8 +53,10 @@ def microseconds(values: np.ndarray, unit: str) -> np.ndarray:
     if values.dtype.kind not in "iuf":
         raise UserError(f"times are numbers, got {values.dtype}")
     if unit == "ns" and values.dtype.kind in "iu":  # a float would not hold a clock that counts from 1970
-        return (values + values.dtype.type(500)) // values.dtype.type(1000)
-    scaled = values if unit == "us" else values * UNITS[unit]
+        wide = values.astype(np.uint64 if values.dtype.kind == "u" else np.int64)
+        return wide // 1000 + (wide % 1000 >= 500)
+    with np.errstate(over="ignore"):  # infinity is refused where the times are checked
+        scaled = values if unit == "us" else values * UNITS[unit]
     return np.rint(scaled) if scaled.dtype.kind == "f" else scaled
 
 
@@ -113,9 +115,15 @@ def named(path: Path) -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        raise UserError(f"{path}: {error}") from error
+        raise UserError(f"{path}: {_line(error)}") from error
     except OSError as error:
         raise UserError(f"{path}: cannot be read or written ({error.strerror or error})") from error
+
+
+def _line(error: UserError, most: int = 500) -> str:
+    """What an error says, in a line that a terminal can show: a damaged file that it quotes may hold anything."""
+    said = "".join(letter if letter.isprintable() else " " for letter in str(error))
+    return said if len(said) <= most else f"{said[:most]}…"
 
 
 def whole_words(path: Path, start: int, dtype: np.dtype, count: int) -> Iterator[tuple[np.ndarray, float]]:

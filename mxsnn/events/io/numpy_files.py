@@ -10,8 +10,13 @@ Pickled objects are never read.
 
 from __future__ import annotations
 
+import ast
+import math
+import warnings
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -21,6 +26,9 @@ from mxsnn.events.stream import DTYPES, check_sensor_size, find_fields
 from mxsnn.events.stream import columns as to_columns
 
 _LAYOUTS = ("TCHW", "THWC")
+_MAGIC = 8  # bytes before the length of the header
+_LONGEST_HEADER = 1 << 16
+_MOST_PACKED = 1033  # times smaller than it is can deflate make anything
 
 
 def open_numpy(
@@ -87,18 +95,50 @@ def _load(path: Path) -> np.ndarray | dict[str, np.ndarray]:
             raise UserError("it is a pickle, which is not read; save plain arrays")
         if start != b"\x93NUMPY" and start[:2] != b"PK":
             raise UserError("it is damaged or no NumPy file")
+        size = path.stat().st_size
         try:
-            loaded = np.load(file, allow_pickle=False)
-            if isinstance(loaded, np.ndarray):
-                return loaded
-            with loaded:
-                return {name: loaded[name] for name in loaded.files}
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", SyntaxWarning)  # a header is a Python literal, and a damaged one an odd one
+                return _array(file, size) if start[:2] != b"PK" else _arrays(file, size)
         except OSError:
             raise
         except Exception as error:  # a damaged header raises whatever the parsers of Python and of zip archives do
             if "allow_pickle" in str(error):
                 raise UserError("it holds pickled objects, which are not read; save plain arrays") from error
             raise UserError(f"it is damaged or no NumPy file ({' '.join(str(error).split())})") from error
+
+
+def _array(file: IO[bytes], size: int) -> np.ndarray:
+    """The array of an `.npy` of so many bytes. NumPy allocates what the header states, so that is held against the size first."""
+    version, _ = np.lib.format.read_magic(file)
+    width = 2 if version == 1 else 4
+    length = int.from_bytes(file.read(width), "little")
+    if length > _LONGEST_HEADER:
+        raise ValueError(f"a header of {length} bytes")
+    header = ast.literal_eval(file.read(length).decode("latin-1" if version < 3 else "utf-8").strip())
+    dtype = np.lib.format.descr_to_dtype(header["descr"])
+    stated, there = math.prod(header["shape"]) * dtype.itemsize, size - _MAGIC - width - length
+    if not dtype.hasobject and not 0 <= stated <= there:
+        raise ValueError(f"its header states {stated} bytes, of which {there} are there")
+    file.seek(0)
+    return np.lib.format.read_array(file, allow_pickle=False)
+
+
+def _arrays(file: IO[bytes], size: int) -> dict[str, np.ndarray]:
+    """The arrays of an `.npz` of so many bytes, as large as they can be packed in so many at the most."""
+    with zipfile.ZipFile(file) as archive:
+        found = [info for info in archive.infolist() if info.filename.endswith(".npy")]
+        if sum(info.compress_size for info in found) > size:
+            raise ValueError("its parts overlap")
+        arrays = {}
+        for info in found:
+            if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise ValueError(f"{info.filename} is packed by method {info.compress_type}, which NumPy does not write")
+            if info.file_size > _MOST_PACKED * info.compress_size:
+                raise ValueError(f"{info.filename} states {info.file_size} bytes, packed in {info.compress_size}")
+            with archive.open(info) as member:
+                arrays[info.filename.removesuffix(".npy")] = _array(member, info.file_size)
+        return arrays
 
 
 def _choose(arrays: dict[str, np.ndarray]) -> np.ndarray | dict[str, np.ndarray]:
