@@ -1,0 +1,165 @@
+"""Damage to files of every format: a short run of tests/fuzz, what its long runs found, and that it finds at all."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mxsnn.errors import UserError
+from mxsnn.events import FORMATS, read
+from mxsnn.events.io._source import microseconds
+from tests.fuzz.seeds import seeds
+
+ROOT = Path(__file__).parents[1]
+
+
+def ran(*arguments: str, code: str | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "tests.fuzz", *arguments] if code is None else [sys.executable, "-c", code]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env={**os.environ, "JAX_PLATFORMS": "cpu"})
+
+
+def test_every_format_has_a_file_to_damage() -> None:
+    assert [name for name, found in seeds().items() if not found] == []
+
+
+def test_damage_is_refused_in_a_line_or_leaves_a_valid_stream() -> None:
+    run = ran("--own", "2000", "--others", "150")
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert all(name in run.stdout for name in FORMATS)
+    assert " 0 findings" in run.stdout.splitlines()[-1]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_more_damage() -> None:
+    run = ran("--own", "20000", "--others", "1000", "--seed", "1")
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+FAULTY = """
+import os, sys, tempfile
+from pathlib import Path
+import numpy as np
+from mxsnn.errors import UserError
+from mxsnn.events import FORMATS
+from mxsnn.events.io._source import Block, Format, Source
+import tests.fuzz.__main__ as fuzz
+from tests.fuzz.seeds import Seed
+
+def open_toy(path, sensor_size):
+    way = sum(path.read_bytes()) % 40
+    t = np.arange(3)
+    if way == 1:
+        os.abort()
+    while way == 2:
+        pass
+    if way == 3:
+        np.ones(fuzz.MEMORY // 4)
+    if way == 4:
+        {}["gone"]
+    if way == 5:
+        raise UserError("two\\nlines")
+    if way == 6:
+        np.float32(3e38) * np.float32(10)
+    if way == 7:
+        open("/etc/hostname").close()
+    if way == 8:
+        raise UserError("this is as it should be")
+    zero = np.zeros(3, np.int16)
+    return Source(lambda: iter([Block(t, zero, zero, np.full(3, 2 if way == 9 else 1, np.uint8))]), (4, 3))
+
+FORMATS["toy"] = Format("toy", "faulty", (".toy",), open_toy)
+fuzz.SECONDS = 0.2
+room = Path(tempfile.mkdtemp())
+counts, findings = fuzz.fuzz("toy", 300, 0, [Seed("a.toy", {"": bytes(range(200))})], [None], room, room / "kept")
+assert counts["valid"] and counts["refused"] and sum(counts.values()) == 300, counts
+assert len(list((room / "kept").iterdir())) == len(findings) == counts["finding"]
+for said in sorted({one["said"].split(" at ")[0].splitlines()[0][:60] for one in findings}):
+    print(said)
+"""
+
+
+def test_the_run_finds_crashes_hangs_allocations_and_lies() -> None:
+    run = ran(code=FAULTY)
+    assert run.returncode == 0, run.stderr
+    for said in (
+        "ends the program with -6",
+        "takes more than 0.2 s",
+        "MemoryError",
+        "KeyError: 'gone'",
+        "the error is no line",
+        "warns RuntimeWarning: overflow",
+        "opens a file outside",
+        "a polarity of 2",
+    ):
+        assert said in run.stdout, run.stdout
+
+
+# What was found
+
+
+def test_a_header_that_states_more_than_there_is(tmp_path: Path) -> None:
+    """NumPy allocates what the header of an array states before it reads."""
+    np.save(tmp_path / "a.npy", np.zeros((9, 4)))
+    whole = (tmp_path / "a.npy").read_bytes()
+    lying = whole.replace(b"(9, 4), }          ", b"(99999999999, 4), }")
+    assert len(lying) == len(whole)
+    (tmp_path / "b.npy").write_bytes(lying)
+    with zipfile.ZipFile(tmp_path / "c.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("events.npy", lying)
+    for name in ("b.npy", "c.npz"):
+        with pytest.raises(UserError, match="states 3199999999968 bytes, of which 288 are there"):
+            read(tmp_path / name)
+
+
+def test_an_archive_whose_parts_cannot_be_as_large_as_they_say(tmp_path: Path) -> None:
+    file = io.BytesIO()
+    np.savez_compressed(file, t=np.zeros(1000))
+    content = bytearray(file.getvalue())
+    at = content.rfind(b"PK\x01\x02") + 24  # the size of the only member, in the directory
+    content[at : at + 4] = (2**31).to_bytes(4, "little")
+    (tmp_path / "a.npz").write_bytes(content)
+    with pytest.raises(UserError, match="states 2147483648 bytes, packed in"):
+        read(tmp_path / "a.npz")
+
+
+def test_an_archive_that_holds_other_files_too(tmp_path: Path) -> None:
+    """NumPy gives their bytes in place of an array."""
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        for name, values in {"t": [5, 6], "x": [1, 2], "y": [0, 0], "p": [0, 1]}.items():
+            array = io.BytesIO()
+            np.save(array, np.array(values))
+            archive.writestr(f"{name}.npy", array.getvalue())
+        archive.writestr("sensor_size", "what it is")
+    assert read(tmp_path / "a.npz").t.tolist() == [5, 6]
+
+
+def test_a_header_that_is_an_odd_literal(tmp_path: Path) -> None:
+    """Python warns of escapes that it does not know."""
+    np.save(tmp_path / "a.npy", np.zeros((9, 4)))
+    whole = (tmp_path / "a.npy").read_bytes()
+    (tmp_path / "a.npy").write_bytes(whole.replace(b"'descr'", rb"'d\scr'"))
+    with pytest.raises(UserError, match="damaged"):
+        read(tmp_path / "a.npy")
+
+
+def test_an_error_that_quotes_a_damaged_file_is_one_short_line(tmp_path: Path) -> None:
+    (tmp_path / "a.raw").write_bytes(b"% evt " + b"9" * 5000 + b"\n% end\n")
+    (tmp_path / "b.raw").write_bytes(b"% evt \x9b31m\n% end\n")  # would colour a terminal
+    for name in ("a.raw", "b.raw"):
+        with pytest.raises(UserError, match="its header says EVT") as raised:
+            read(tmp_path / name, format="evt3")
+        assert len(str(raised.value)) < 600 + len(str(tmp_path)) and str(raised.value).isprintable()
+
+
+def test_times_at_the_ends_of_their_types() -> None:
+    assert microseconds(np.array([255], np.uint8), "ns").tolist() == [0]
+    assert microseconds(np.array([2**63 - 1]), "ns").tolist() == [9_223_372_036_854_776]
+    assert microseconds(np.array([1e308]), "s").tolist() == [np.inf]  # and no warning of NumPy's
