@@ -185,6 +185,15 @@ def test_small_sensors_grow_and_large_ones_shrink(saved: Path, tmp_path: Path) -
     assert pixels(tmp_path / "b.png").shape[1] == round(1280 / 6) + 2 * player.GAP
 
 
+def test_events_of_a_large_sensor_are_counted_together(tmp_path: Path) -> None:
+    """One event of 1280 x 720 pixels has the full colour in a picture of a sixth of the side, and no other pixel any."""
+    np.savez(tmp_path / "a.npz", t=[5], x=[700], y=[300], p=[1], sensor_size=np.array([1280, 720]))
+    player.view(tmp_path / "a.npz", tmp_path / "a.png", columns=1, scale=1 / 8)
+    panel = panels(tmp_path / "a.png", 1, [90], 160)[0, 0]
+    assert panel[300 // 8, 700 // 8].tolist() == [0xD5, 0x5E, 0x00]
+    assert (panel.min(-1) < 255).sum() == 1
+
+
 def test_start_and_stop(saved: Path, tmp_path: Path) -> None:
     player.view(saved, tmp_path / "a.png", columns=2, start=5_000, stop=25_000, scale=1)
     for k, picture in enumerate(drawn(tmp_path / "a.png", 2)):

@@ -1,14 +1,9 @@
-"""Figures of a run: learning curves, confusion matrix, one recording with what the network and two neurons make of it.
-
-matplotlib is loaded by the first figure, without pyplot; the settings of the process stay as they are.
-"""
+"""Figures of a run: learning curves, confusion matrix, one recording with what the network and two neurons make of it."""
 
 from __future__ import annotations
 
 import itertools
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,54 +14,17 @@ from mxsnn.engine import unroll
 from mxsnn.events import Events, frames_by_time
 from mxsnn.metrics import wilson
 from mxsnn.neurons import ALIF, LIF, Recorded
+from mxsnn.report.canvas import figure_at, short
 from mxsnn.report.palette import BLUE, GREY, OFF, ON, VERMILION, colours
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure, SubFigure
+    from matplotlib.figure import SubFigure
 
 __all__ = ["Trace", "confusion_matrix", "example", "learning_curves", "neuron_traces"]
 
 PARTS = 4  # pictures of a recording in time
 ROWS = 100  # neurons in a raster
 BINS = 500  # of a trace; more would be a blur
-DPI = 150
-
-STYLE = {
-    "font.size": 8,
-    "axes.titlesize": 8,
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.linewidth": 0.6,
-    "xtick.major.width": 0.6,
-    "ytick.major.width": 0.6,
-    "lines.linewidth": 1.2,
-    "legend.frameon": False,
-    "text.parse_math": False,  # the name of a class may hold a $
-}
-
-
-@contextmanager
-def _figure(path: str | Path, width: float, height: float) -> Iterator[Figure]:
-    """A figure of so many inches to draw in; in the end its PNG is at `path` whole, or not at all."""
-    from matplotlib import style
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-    from PIL import Image
-
-    with style.context(["default", STYLE]):  # whatever the user's own settings are
-        figure = Figure(figsize=(width, height), dpi=DPI, layout="constrained")
-        yield figure
-        canvas = FigureCanvasAgg(figure)
-        canvas.draw()
-    # 256 colours are enough for these figures and a third of the size.
-    image = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB").quantize(256, dither=Image.Dither.NONE)
-    temporary = Path(path).with_name(Path(path).name + ".tmp")
-    with temporary.open("wb") as file:
-        image.save(file, "png", optimize=True, dpi=(DPI, DPI))
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
 
 
 def learning_curves(rows: Sequence[Mapping[str, Any]], path: str | Path) -> None:
@@ -82,7 +40,7 @@ def learning_curves(rows: Sequence[Mapping[str, Any]], path: str | Path) -> None
     epochs = [row["epoch"] for row in rows]
     finite = [row for row in rows if np.isfinite(row["validation_loss"])]
     best = min(finite, key=lambda row: np.float32(row["validation_loss"]), default=None)  # as the training does
-    with _figure(path, 7.2, 2.8) as figure:
+    with figure_at(path, 7.2, 2.8) as figure:
         loss, accuracy = figure.subplots(1, 2)
         for axes, name, label in ((loss, "loss", "loss (cross-entropy, nats)"), (accuracy, "accuracy", "accuracy (%)")):
             scale = 100 if name == "accuracy" else 1
@@ -103,11 +61,11 @@ def confusion_matrix(table: np.ndarray, classes: Sequence[str], path: str | Path
     n, correct, count = int(table.sum()), int(np.trace(table)), len(classes)
     if table.shape != (count, count):
         raise ValueError(f"a table for {count} classes is {count}x{count}; got {table.shape}")
-    classes = [_short(name, 16) for name in classes]
+    classes = [short(name, 16) for name in classes]
     share = table / np.maximum(table.sum(1, keepdims=True), 1)
     low, high = wilson(correct, n)
     side = float(np.clip(0.42 * count, 2.4, 9))
-    with _figure(path, side + 1.6, side + 1.0) as figure:
+    with figure_at(path, side + 1.6, side + 1.0) as figure:
         axes = figure.subplots()
         image = axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
         if count <= 30:  # smaller figures could not be read
@@ -124,10 +82,6 @@ def confusion_matrix(table: np.ndarray, classes: Sequence[str], path: str | Path
         axes.set(xlabel="predicted class", ylabel="true class", title=accuracy)
         bar = figure.colorbar(image, shrink=0.8, aspect=30, label="share of the true class")
         bar.outline.set_visible(False)
-
-
-def _short(name: str, most: int) -> str:
-    return name if len(name) <= most else name[: most - 1] + "…"
 
 
 class Trace(NamedTuple):
@@ -168,7 +122,7 @@ def example(recording: Events | np.ndarray, name: str, spikes: Sequence[np.ndarr
     """
     lines = -(-len(spikes) // 3)
     heights = [1.7, 1.6 * lines, 3.2] if lines else [1.7, 3.2]
-    with _figure(path, 7.2, sum(heights)) as figure:
+    with figure_at(path, 7.2, sum(heights)) as figure:
         parts = np.ravel(figure.subfigures(len(heights), 1, height_ratios=heights))
         _pictures(parts[0], recording, name)
         if lines:
@@ -195,7 +149,7 @@ def _pictures(figure: SubFigure, recording: Events | np.ndarray, name: str) -> N
         axes.set(title=title, xticks=[], yticks=[])
         axes.spines[:].set(visible=True, color="#bbbbbb")
     panels[0].set(xlabel=f"x ({parts.shape[2]} pixels)", ylabel=f"y ({parts.shape[1]} pixels)")
-    figure.suptitle(f"“{_short(name, 50)}”", x=0.01, ha="left", fontsize=10)
+    figure.suptitle(f"“{short(name, 50)}”", x=0.01, ha="left", fontsize=10)
     legend = {"ON (brighter)": ON, "OFF (darker)": OFF, "both": "black"}
     patches = [Patch(color=colour, label=label) for label, colour in legend.items()]
     figure.legend(handles=patches, loc="upper right", ncols=3, borderpad=0.2, borderaxespad=0.2)

@@ -268,6 +268,7 @@ class _Layout:
             raise UserError(f"a sensor of {size[0]}x{size[1]} pixels is too large to draw; give the sensor size")
         side, goal = max(size), PANEL[kind]
         scale = scale or (goal // side if side <= goal else 1 / -(-side // goal))
+        self.side = max(int(1 / scale), 1)  # of the square of pixels whose events are counted together
         height = max(round(size[1] * scale), 1)
         sizes = {} if source.sensor_size is None else {"events": (max(round(size[0] * scale), 1), height)}
         sizes |= {name: (max(round(one.size[0] * height / one.size[1]), 1), height) for name, one in frames.items()}
@@ -286,9 +287,10 @@ class _Layout:
         self._text(draw, (GAP, 0), f"{self._stamp(k)}{told}")
         self._text(draw, (GAP, LINE), self._active(k), width - 2 * GAP)
         x = GAP
+        counts = self._together(counts)
         full = self._full(counts)
         for name, size in self.sizes.items():
-            image.paste(self._panel(name, k, counts, full).resize(size, 4), (x, 2 * LINE))
+            self._paste(image, draw, (x, 2 * LINE), size, self._panel(name, k, counts, full))
             x += size[0] + GAP
         self._bars(draw, 2 * LINE + height + GAP, width, int(self.windows.t0[0]), int(self.windows.t1[-1]), [k])
         return image
@@ -305,16 +307,30 @@ class _Layout:
         for text, colour in (*heads, *((camera, GREY) for camera in self.frames)):
             self._text(draw, (at, 0), text, width - at, colour)
             at += round(self.font.getlength(text)) + 2 * GAP
+        drawn = [self._together(counts) for counts in drawn]
         full = [self._full(counts) for counts in drawn][-1]  # the same for all
         for k, counts in enumerate(drawn):
             x, y = GAP + k * column, top
             self._text(draw, (x, LINE), self._stamp(k), column)
             self._text(draw, (x, 2 * LINE), self._active(k), column)
             for panel, size in self.sizes.items():
-                image.paste(self._panel(panel, k, counts, full).resize(size, 4), (x, y))
+                self._paste(image, draw, (x, y), size, self._panel(panel, k, counts, full))
                 y += size[1] + GAP
         self._bars(draw, height - GAP, width, int(self.windows.t0[0]), int(self.windows.t1[-1]), range(len(drawn)))
         return image
+
+    def _together(self, counts: np.ndarray | None) -> np.ndarray | None:
+        """Counts of squares of pixels, where the picture is smaller than the sensor: a few events stay to be seen."""
+        if counts is None or self.side == 1:
+            return counts
+        height, width = counts.shape[:2]
+        rows = np.add.reduceat(counts, np.arange(0, height, self.side), 0)
+        return np.add.reduceat(rows, np.arange(0, width, self.side), 1)
+
+    @staticmethod
+    def _paste(image: Image, draw: ImageDraw, at: tuple[int, int], size: tuple[int, int], panel: Image) -> None:
+        image.paste(panel.resize(size, 4), at)  # 4: the mean of what a pixel covers
+        draw.rectangle((at[0] - 1, at[1] - 1, at[0] + size[0], at[1] + size[1]), outline="#bbbbbb")
 
     def _full(self, counts: np.ndarray | None) -> float:
         """The count of the full colour: the 95th percentile of the pixels with events in all pictures so far: no film flickers."""
