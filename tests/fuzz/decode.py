@@ -187,7 +187,7 @@ def _prefix(path: Path, name: str, found: Any, whole: Events, told: bool) -> Non
         n = max(n - 1, 0)
     if n > len(whole) or any(not np.array_equal(getattr(found, field)[:n], getattr(whole, field)[:n]) for field in DTYPES):
         raise Finding("what is left of a file cut short is not how it began")
-    if name in COUNTS and COUNTS[name] is not None:
+    if name in COUNTS:
         expected, partial = COUNTS[name](path.read_bytes())
         if len(found) != expected:
             raise Finding(f"of a file cut short {len(found)} of {expected} whole events come out")
@@ -272,7 +272,20 @@ def _aedat3_count(data: bytes) -> tuple[int, bool]:
     return events, False
 
 
-COUNTS: dict[str, Any] = {
+def _es_count(data: bytes) -> tuple[int, bool]:
+    if len(data) < 20:
+        return 0, False
+    longer, events, at = 0xFE if data[15] == 1 else 0xFC, 0, 20
+    while at < len(data):
+        whole = data[at] < longer
+        if whole and at + 5 > len(data):
+            return events, True
+        events += whole and not (data[15] == 2 and data[at] & 1)
+        at += 5 if whole else 1
+    return events, False
+
+
+COUNTS: dict[str, Callable[[bytes], tuple[int, bool]]] = {
     "nmnist": _nmnist_count,
     "evt2": _evt2_count,
     "evt21": _evt21_count,
@@ -280,7 +293,7 @@ COUNTS: dict[str, Any] = {
     "dat": _dat_count,
     "aedat2": _aedat2_count,
     "aedat3": _aedat3_count,
-    "es": None,
+    "es": _es_count,
 }
 """Formats of which a whole number of words can be decoded; (events, whether a word is cut) of a file, counted apart."""
 

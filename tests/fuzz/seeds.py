@@ -201,6 +201,19 @@ def _aedat3() -> Iterator[Seed]:
     yield Seed("made.aedat", {"": content})
 
 
+def _es() -> Iterator[Seed]:
+    """DVS and ATIS, with bytes that add to the time, resets and measurements of exposure."""
+    events = _events(1)
+    start = np.diff(events.t, prepend=0)
+    dvs, atis = b"", b""
+    for k, (step, x, y, p) in enumerate(zip(start, events.x, events.y, events.p, strict=True)):
+        gap = 300 if k % 50 == 0 else 0
+        dvs += b"\xff" * ((gap + step) // 127) + struct.pack("<BHH", (gap + step) % 127 << 1 | p, x, y)
+        atis += bytes([0xFF]) * (gap // 189) + struct.pack("<BHH", step % 63 << 2 | p << 1 | (k % 9 == 0), x, y)
+    for kind, data in ((1, dvs), (2, atis)):
+        yield Seed(f"{kind}.es", {"": b"Event Stream\2\0\0" + struct.pack("<BHH", kind, *events.sensor_size) + data})
+
+
 def _aedat4() -> Iterator[Seed]:
     from tests import aedat4_files as files
 
@@ -290,6 +303,7 @@ MADE: dict[str, Callable[[], Iterator[Seed]]] = {
     "aedat2": _aedat2,
     "aedat3": _aedat3,
     "aedat4": _aedat4,
+    "es": _es,
     "prophesee-hdf5": _in_hdf5(_prophesee),
     "rvt": _in_hdf5(_rvt),
     "e2vid-hdf5": _in_hdf5(_e2vid),
