@@ -15,6 +15,7 @@ from mxsnn.events.io.hdf5 import DSEC, E2VID, MVSEC, PROPHESEE_HDF5, RVT, V2E
 from mxsnn.events.io.nmnist import NMNIST
 from mxsnn.events.io.numpy_files import NPY, NPZ
 from mxsnn.events.io.recording_file import RECORDING
+from mxsnn.events.io.text import TEXT
 
 FORMATS: dict[str, Format] = {
     f.name: f
@@ -27,6 +28,7 @@ FORMATS: dict[str, Format] = {
         EVT3,
         DAT,
         ES,
+        TEXT,
         NMNIST,
         NPY,
         NPZ,

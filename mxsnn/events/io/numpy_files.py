@@ -64,7 +64,7 @@ def open_numpy(
     elif content.dtype.names:
         fields = {field: content[name] for field, name in find_fields(content.dtype.names).items()}
     elif content.ndim == 2 and content.shape[1] == 4:
-        order = columns or _check_columns(content)
+        order = columns or check_columns(content)
         fields = {name: content[:, order.index(name)] for name in "txyp"}
     else:
         raise UserError(
@@ -152,7 +152,7 @@ def _choose(arrays: dict[str, np.ndarray]) -> np.ndarray | dict[str, np.ndarray]
     return {field: arrays[name] for field, name in find_fields(tuple(arrays)).items()}
 
 
-def _check_columns(array: np.ndarray) -> str:
+def check_columns(array: np.ndarray) -> str:
     """ "txyp", where the values bear it out."""
     if len(array):
         polarity = [bool(np.isin(array[:, k], (-1, 0, 1)).all()) for k in range(4)]
