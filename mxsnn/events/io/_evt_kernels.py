@@ -204,22 +204,6 @@ def decode_evt3(words, t, x, y, p, edges, state):
 
 
 @njit(cache=True, nogil=True)
-def decode_dat(words, t, x, y, p, state):
-    """DAT, words uint32 [N, 2]: time; x 13..0, y 27..14, polarity 28. State: what the wraps add to the time, the last time."""
-    wraps, last = state[0], state[1]
-    for i in range(len(words)):
-        time, word = np.int64(words[i, 0]), np.int64(words[i, 1])
-        if last - time >= 1 << 31:
-            wraps += 1 << 32
-        last = time
-        t[i] = wraps + time
-        x[i] = word & 0x3FFF
-        y[i] = (word >> 14) & 0x3FFF
-        p[i] = (word >> 28) & 1
-    state[0], state[1] = wraps, last
-
-
-@njit(cache=True, nogil=True)
 def _fill(words, n, state, high, bits, kind):
     """Writes high times from the last one towards `high`, both with all wraps, and returns the index after them.
 

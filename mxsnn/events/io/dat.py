@@ -19,7 +19,6 @@ import numpy as np
 from mxsnn.errors import RecordingWarning, UserError
 from mxsnn.events.io import _raw
 from mxsnn.events.io._source import Block, Format, Source, whole_words
-from mxsnn.events.stream import DTYPES
 
 _EVENT = np.dtype(("<u4", 2))
 _EVENTS = 1 << 15  # at a time
@@ -44,14 +43,17 @@ def open_dat(path: Path, sensor_size: tuple[int, int] | None) -> Source:
     n = max(0, path.stat().st_size - start) // _EVENT.itemsize
 
     def blocks() -> Iterator[Block]:
-        from mxsnn.events.io._evt_kernels import decode_dat
-
-        t, x, y, p = (np.empty(_EVENTS, dtype) for dtype in DTYPES.values())
-        state = np.array([header.t0, 0])  # what the wraps add, the last time without it
+        wraps, last = header.t0, 0
         for words, done in whole_words(path, start, _EVENT, _EVENTS):
-            n = len(words)
-            decode_dat(words, t, x, y, p, state)
-            yield Block(t[:n], x[:n], y[:n], p[:n], None, done)
+            t, word = words[:, 0].astype(np.int64), words[:, 1]
+            back = np.diff(t, prepend=last) <= -_WRAP // 2
+            last = int(t[-1]) if len(t) else last
+            if back.any():
+                t += np.cumsum(back) * _WRAP
+            t += wraps
+            wraps += int(np.count_nonzero(back)) * _WRAP
+            x, y, p = word & 0x3FFF, (word >> 14) & 0x3FFF, (word >> 28) & 1
+            yield Block(t, x.astype(np.int16), y.astype(np.int16), p.astype(np.uint8), None, done)
 
     return _raw.source(path, header, sensor_size, blocks, n)
 
