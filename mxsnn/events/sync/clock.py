@@ -27,7 +27,7 @@ class Clock:
       drift: what the second clock gains in a second, in s; 1e-6 is 1 ppm.
       reference: us on the first clock; where the fit is centred.
 
-    Raises: UserError for a drift that would turn time back.
+    Raises: UserError for a drift that is none of a clock.
     """
 
     offset: int
@@ -35,8 +35,8 @@ class Clock:
     reference: int = 0
 
     def __post_init__(self) -> None:
-        if not -1 < self.drift < 1:
-            raise UserError(f"the drift of a clock lies between -1 and 1, got {self.drift!r}")
+        if not abs(self.drift) <= 0.5:
+            raise UserError(f"the drift of a clock lies between -0.5 and 0.5, got {self.drift!r}")
 
     def __call__(self, t: ArrayLike) -> np.ndarray:
         """Times [N], us, as int64 [N]."""

@@ -16,6 +16,7 @@ _QUIET_US = 500_000.0  # before a mark: the sheet does not move
 _PAUSE_US = 150_000.0  # within a burst
 _LOW = 0.1  # of the highest burst's peak: where a burst begins and ends
 _HIGH = 0.5  # of the highest burst's peak: what counts as a mark
+_SIGMAS = 8.0  # of the activity all along, by which a burst stands out; and as much above it as it is itself
 _LONGEST_US = 2_000_000.0
 _NEAR_US = 1_000_000.0
 _UNLIKE = 0.1  # of a burst's duration: what two of the same shape do not leave
@@ -41,10 +42,11 @@ def marks(one: Activity) -> list[Mark]:
         raise UserError(f"{one.t[-1] / 1e6:g} s are too short for a mark: half a second of quiet and a burst")
     base = float(np.median(rate))
     top = float(rate.max()) - base
+    scatter = 1.4826 * float(np.median(np.abs(rate - base)))
+    found: list[Mark] = []
     high = np.flatnonzero(rate - base > _LOW * top)
     groups = np.split(high, np.flatnonzero(np.diff(high) * step > _PAUSE_US) + 1)
-    found = []
-    for group in groups:
+    for group in groups if top > max(base, _SIGMAS * scatter) else ():
         first, last = int(group[0]), int(group[-1]) + 1
         before = rate[max(first - int(_QUIET_US / step), 0) : first]
         if rate[first:last].max() - base < _HIGH * top or (last - first) * step > _LONGEST_US:
@@ -119,7 +121,9 @@ def align_marks(a: Activity, b: Activity, near: float | None = None) -> Sync:
     off = y - level - drift * (x - centre)
     rms, largest = float(np.sqrt(np.average(off**2, weights=weight))), float(np.abs(off).max())
     duration = max(max(m.end - m.start, n.end - n.start) for m, n in pairs)
-    if rms > _UNLIKE * duration or abs(drift) >= MAX_DRIFT:
+    if abs(drift) >= MAX_DRIFT:
+        raise UserError(f"the {len(pairs)} marks do not lie at the same intervals in both recordings; cut both to one mark")
+    if rms > _UNLIKE * duration:
         raise UserError(
             f"the marks are not the same in both recordings: {rms / 1e3:.0f} ms are left between bursts of {duration / 1e3:.0f} ms"
         )

@@ -199,8 +199,9 @@ def _coarse(a: Activity, b: Activity, near: float | None) -> tuple[float, float,
 
 
 def _steps(one: Activity, low: float, high: float, step: float) -> np.ndarray:
-    """The activity in steps of time, its square root (a burst must not decide alone), without what is slow."""
-    amount = np.sqrt(np.diff(one.at(np.arange(low, high, step))))
+    """The activity in steps of time, as its logarithm above what is common (a burst must not decide), without what is slow."""
+    amount = np.diff(one.at(np.arange(low, high, step)))
+    amount = np.log1p(amount / max(float(np.median(amount)), float(amount.mean()) / 10, 1e-12)) if len(amount) else amount
     width = int(min(_SLOW_US / step, len(amount) / 3)) | 1
     if len(amount) < 3:
         return amount - amount.mean() if len(amount) else amount
