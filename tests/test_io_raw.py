@@ -665,3 +665,11 @@ def test_windows_of_a_file(tmp_path: Path) -> None:
     found = list(windows(stream(tmp_path / "a.raw"), 1_000_000, start=0))
     assert len(found) == events.t[-1] // 1_000_000 + 1
     assert [len(window) for window in found] == np.bincount(events.t // 1_000_000, minlength=len(found)).tolist()
+
+
+def test_memory_is_reserved_for_what_the_first_blocks_foretell() -> None:
+    from mxsnn.events.io.files import _room
+
+    assert 2_000 <= _room(1_000, 0.5) <= 2_300 and 100_000 <= _room(1_000, 0.01) <= 115_000
+    assert _room(1_000, 1e-9) == _room(1_000, 0.0) == 2**26  # more than that not at once
+    assert _room(10**8, 1.0) == 2 * 10**8
