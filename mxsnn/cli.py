@@ -160,6 +160,71 @@ def view(
     print(out)
 
 
+def sync(
+    a: Path,
+    b: Path,
+    by: str | None,
+    near: float | None,
+    fps: float | None,
+    times: Path | None,
+    out: Path | None,
+    overwrite: bool,
+    json: bool,
+    **reading: Any,
+) -> None:
+    """Put a second recording, a video or images on the clock of the first."""
+    from mxsnn.events import open_recording, sync, write
+    from mxsnn.events.sync.files import joined, open_any
+
+    ways = {"triggers": sync.by_triggers, "motion": sync.by_motion, "mark": sync.by_mark}
+    if by is not None and by not in ways:
+        raise UserError(f"--by {by}: no way to synchronise{suggestion(by, ways)}")
+    with _warnings():
+        first, second = open_recording(a, **_reading(reading)), open_any(b, fps, times)
+        by = by or ("triggers" if len(first.triggers) else "motion")
+        found = ways[by](first, second, _us("near", near, 1e6))
+        if out is not None:
+            write(out, joined(first, second, found), overwrite=overwrite)
+    clock = found.clock
+    lines = {
+        "by": f"{by}: {found.rests}",
+        "offset": f"{clock.offset:,} us at {clock.reference:,} us of the second clock",
+        "drift": f"{clock.drift * 1e6:.3g} ppm",
+        "residual": f"{found.rms:,.1f} us (root of the mean square), {found.largest:,.1f} us at most",
+    }
+    told = {
+        "by": by,
+        "offset_us": clock.offset,
+        "reference_us": clock.reference,
+        "drift": clock.drift,
+        "rms_us": found.rms,
+        "largest_us": found.largest,
+        "rests": found.rests,
+    }
+    _show(told, lines, json)
+
+
+def clip(session: Path, out: Path, protocol: bool, table: Path | None, label: str | None, kind: str | None, **options: Any) -> None:
+    """Cut a session into labelled clips, a folder of recordings."""
+    from mxsnn.data import clips
+    from mxsnn.events import Label, open_recording
+
+    if protocol == (table is not None):
+        raise UserError("clips are cut by --protocol or by --table FILE: give one of them")
+    times = {name: _us(name, options.pop(name), 1e6) for name in ("cue", "length", "margin")}
+    from_start, first_frame = options.pop("from_start"), options.pop("first_frame")
+    with _warnings():
+        recording = open_recording(session, **_reading(options))
+        if table is not None:
+            origin = clips.span(recording)[0] if from_start else 0
+            found = clips.by_table(table, recording, session.stem, origin, times["margin"] or 0, first_frame or 0, kind)
+        else:
+            given = {name: time for name in ("cue", "length") if (time := times[name]) is not None}
+            found = clips.by_protocol(recording, session.stem, Label(label, kind or "movement") if label else None, **given)
+        clips.write_clips(recording, found, out)
+    print(f"{out}: {len(found)} clips")
+
+
 def env(json: bool) -> None:
     """What is installed, and on what it runs."""
     try:
@@ -292,6 +357,29 @@ _VIEW = {
     "--camera": {"metavar": "NAME", "help": "whose frames say when the pictures are; else the first"},
     "--overwrite": {"action": "store_true", "help": "replace OUT where it exists"},
 }
+_SYNC = {
+    "a": {"metavar": "A", "type": Path, "help": "a recording with events: the clock that both are put on"},
+    "b": {"metavar": "B", "type": Path, "help": "a recording, a video, a GIF or a folder of images"},
+    "--by": {"metavar": "WAY", "help": "triggers, motion or mark; else triggers where A has edges, and motion where not"},
+    "--near": {"metavar": "S", "type": float, "help": "A's time less B's, in seconds, as far as it is known"},
+    "--fps": {"metavar": "N", "type": float, "help": "of B's images or video, where they have no times of their own"},
+    "--times": {"metavar": "FILE", "type": Path, "help": "times of B's images, a line each: whole us, or s with a decimal point"},
+    "--out": {"metavar": "FILE", "type": Path, "help": "write both as one recording on A's clock"},
+    "--overwrite": {"action": "store_true", "help": "replace FILE where it exists"},
+}
+_CLIP = {
+    "session": {"metavar": "SESSION", "type": Path, "help": "a recording; a recording file may be larger than memory"},
+    "out": {"metavar": "OUT_FOLDER", "type": Path, "help": "a new folder for the clips"},
+    "--protocol": {"action": "store_true", "help": "from where a sheet of paper is taken away: cue after 5 s, end after 10 s"},
+    "--table": {"metavar": "FILE", "type": Path, "help": "CSV with columns such as start_s, end_s, label, kind, subject"},
+    "--label": {"metavar": "NAME", "help": "what is seen in the clips of the protocol"},
+    "--kind": {"metavar": "KIND", "help": "of the labels: au, movement or emotion"},
+    "--cue": {"metavar": "S", "type": float, "help": "from the mark to the cue (5)"},
+    "--length": {"metavar": "S", "type": float, "help": "from the mark to the end (10)"},
+    "--margin": {"metavar": "S", "type": float, "help": "around onset and offset, where the table has no start and end (0)"},
+    "--from-start": {"action": "store_true", "help": "the table's times count from the first event or frame, not by the clock"},
+    "--first-frame": {"metavar": "N", "type": int, "help": "the number of the first frame, where the table counts frames (0)"},
+}
 _BAR = "{desc} {percentage:3.0f}% {bar} {elapsed}"
 _READING = {
     "--format": {"metavar": "NAME", "help": "of the file, where its signature or suffix does not tell"},
@@ -305,6 +393,8 @@ COMMANDS: dict[Callable[..., None], dict[str, dict[str, Any]]] = {
     info: _FILE | _READING | _JSON,
     convert: _FILE | _OUT | _READING,
     view: _FILE | _VIEW | _READING,
+    sync: _SYNC | _READING | _JSON,
+    clip: _CLIP | _READING,
     env: _JSON,
 }
 """The subcommands: the name of each is that of its function, which takes the arguments by name."""
