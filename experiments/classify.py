@@ -11,7 +11,7 @@ import logging
 import os
 import resource
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ import optax
 from flax import nnx
 
 from experiments import config as configuration
-from experiments.config import PRESETS, Config, Data
+from experiments.config import PRESETS, Config
 from mxsnn import discrete, neurons, reset, surrogate
 from mxsnn.data import datasets
 from mxsnn.data.datasets.base import whole_files
@@ -87,25 +87,12 @@ def _splits(settings: Config, recordings: datasets.Recordings) -> list[Split]:
 def _data(settings: Config) -> tuple[datasets.Recordings, Encoded]:
     """The recordings and how they become frames."""
     data = settings.data
-    recordings = DATASETS[data.dataset](data)
+    recordings = datasets.open_dataset(data.dataset, data.root, data.download)
     encoding = compose(data.encoding, recordings.sensor_size) if data.encoding else None
     augmented = compose((*data.augment, *data.encoding), recordings.sensor_size) if data.augment else None
     if encoding is not None and encoding.random:
         raise UserError(f"the encoding draws random numbers, {encoding}; random transforms belong under --data.augment")
     return recordings, Encoded(recordings, encoding, augmented, settings.seed)
-
-
-def _root(data: Data) -> Path:
-    if data.root is None:
-        raise UserError(f"{data.dataset} needs the folder of the recordings: --data.root FOLDER")
-    return data.root
-
-
-DATASETS: dict[str, Callable[[Data], datasets.Recordings]] = {
-    "smoke": lambda data: datasets.smoke(),
-    "nmnist": lambda data: datasets.nmnist(_root(data), download=data.download),
-    "folders": lambda data: datasets.class_folders(_root(data)),
-}
 
 
 def _source(settings: Config, encoded: Encoded) -> Source:

@@ -29,12 +29,12 @@ C = TypeVar("C")
 class Data:
     """Which recordings, and how they become frames."""
 
-    dataset: Literal["smoke", "nmnist", "folders"] = "smoke"
-    """smoke: generated; nmnist: N-MNIST; folders: recordings or frames in class folders"""
+    dataset: str = "smoke"
+    """by name, with its options where it has some: smoke, nmnist, folders, nefer, "tonic('DVSGesture')"; all: docs/datasets.md"""
     root: Path | None = None
     """folder of the recordings; none for smoke"""
     download: bool = False
-    """nmnist: fetch what is missing into the root, through tonic"""
+    """nmnist and tonic: fetch what is missing into the root, through tonic"""
     encoding: tuple[str, ...] = ()
     """transforms of mxsnn and tonic, e.g. "Denoise(filter_time=10000)" "TimeFrames(bins=16, start=0, stop=340000)"; us"""
     augment: tuple[str, ...] = ()

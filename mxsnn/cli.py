@@ -97,10 +97,14 @@ class _Parser(argparse.ArgumentParser):
         raise UserError(f"{message}; `{self.prog} --help` says what there is")
 
 
-def info(file: Path, json: bool, **reading: Any) -> None:
-    """What a recording holds."""
+def info(file: Path, json: bool, dataset: str | None, figure: Path | None, **reading: Any) -> None:
+    """What a recording or a data set holds."""
     from mxsnn.events.summary import summary
 
+    if dataset is not None or _holds_many(file, reading["format"]):
+        return _info_dataset(file, json, dataset, figure)
+    if figure is not None:
+        raise UserError(f"{file}: --figure is of a data set; a recording is drawn by `mxsnn view`")
     with _Progress(file) as progress:
         found = summary(file, progress=progress, **_reading(reading))
     lines = {"format": found["format"]}
@@ -136,6 +140,64 @@ def info(file: Path, json: bool, **reading: Any) -> None:
     if not json:
         for warning in found["warnings"]:
             print(f"warning: {warning}")
+
+
+def _holds_many(file: Path, format: str | None) -> bool:
+    """Whether a path is a folder that is not itself one recording."""
+    from mxsnn.events import identify
+
+    if format is not None or not file.is_dir():
+        return False
+    try:
+        identify(file)
+    except UserError:
+        return True
+    return False
+
+
+def _info_dataset(folder: Path, json: bool, dataset: str | None, figure: Path | None) -> None:
+    from mxsnn.data.datasets import open_dataset, recognise
+    from mxsnn.data.summary import summary
+
+    if figure is not None and figure.suffix.lower() != ".png":
+        raise UserError(f"--figure is a .png file, got {figure}")
+    found: dict[str, Any] = {"folder": str(folder), "dataset": dataset or recognise(folder)}
+    with _Progress(folder) as progress, _warnings():
+        try:
+            recordings = open_dataset(found["dataset"], folder)
+        except UserError as error:
+            if dataset is not None or found["dataset"] != "folders":
+                raise
+            raise UserError(f"{folder}: a folder of no known layout, of a recording or a data set; as classes: {error}") from error
+        found |= summary(recordings, progress)
+        if figure is not None:
+            from mxsnn.report.dataset import dataset as draw
+
+            draw(found, figure)
+    lines = {"data set": found["dataset"], "holds": f"{found['recordings']:,} recordings: {found['holds']}"}
+    lines["sensor"] = f"{found['width']} x {found['height']} pixels"
+    lines["test part"] = f"{found['test']:,} recordings" if found["test"] else "none"
+    for key in ("classes", "subjects"):
+        if found[key] is not None:
+            lines[key] = f"{len(found[key])}: {_several({n: sum(c.values()) for n, c in found[key].items()})}"
+    lines["subjects"] = lines.get("subjects", "not known")
+    lines |= {f"labels {kind}": _several(counts) for kind, counts in found["labels"].items()}
+    for key, unit, scale in (("duration_us", "s", 1e6), ("events", "events", 1), ("frames", "frames", 1)):
+        if found[key]:
+            low, middle, high = (f"{found[key][part] / scale:,.6g}" for part in ("min", "median", "max"))
+            lines[key.removesuffix("_us")] = f"{low} to {high} {unit}, median {middle}"
+    for condition, values in found["conditions"].items():
+        if "median" in values:
+            lines[condition] = f"{values['min']:g} to {values['max']:g}, median {values['median']:g}"
+        else:
+            lines[condition] = _several(values)
+    _show(found, lines, json)
+
+
+def _several(counts: dict[str, int], most: int = 12) -> str:
+    """Names with their counts, as many as fit on a line or two."""
+    shown = ", ".join(f"{name} ({count:,})" for name, count in list(counts.items())[:most])
+    return f"{shown}, and {len(counts) - most} more" if len(counts) > most else shown
 
 
 def convert(file: Path, out: Path, to: str | None, overwrite: bool, **reading: Any) -> None:
@@ -340,6 +402,13 @@ def _show(found: dict[str, Any], lines: dict[str, str], as_json: bool) -> None:
 
 
 _FILE = {"file": {"metavar": "FILE", "type": Path, "help": "a recording of events, or ready frames"}}
+_DATASET = {
+    "--dataset": {
+        "metavar": "NAME",
+        "help": "of a folder: which data set it is, with options, e.g. \"nefer(emotions='reported')\"",
+    },
+    "--figure": {"metavar": "OUT.png", "type": Path, "help": "of a data set: draw classes, durations, subjects and conditions"},
+}
 _OUT = {
     "out": {"metavar": "OUT", "type": Path, "help": "the file to write; its suffix says the format"},
     "--to": {"metavar": "NAME", "help": "the format to write, where the suffix does not tell"},
@@ -390,7 +459,7 @@ _READING = {
 _JSON = {"--json": {"action": "store_true", "help": "as JSON"}}
 
 COMMANDS: dict[Callable[..., None], dict[str, dict[str, Any]]] = {
-    info: _FILE | _READING | _JSON,
+    info: _FILE | _DATASET | _READING | _JSON,
     convert: _FILE | _OUT | _READING,
     view: _FILE | _VIEW | _READING,
     sync: _SYNC | _READING | _JSON,

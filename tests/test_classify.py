@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from experiments import classify, config
+from tests import layouts
 
 SMALL = ["smoke", "--model.channels", "4", "--train.epochs", "2", "--train.batch", "96"]
 
@@ -148,6 +149,28 @@ def test_ready_frames_in_class_folders(monkeypatch, tmp_path):
     assert result["classes"] == ["frown", "smile"] and result["test_n"] == 6
 
 
+def test_a_face_set_by_name_keeps_its_subjects_apart(monkeypatch, tmp_path, capsys):
+    root = layouts.facemorphic(tmp_path / "data")
+    arguments = [
+        "smoke",
+        "--data.dataset",
+        "facemorphic(classes=('AU4', 'AU12'))",
+        "--data.root",
+        root,
+        "--data.validation",
+        "0.25",
+    ]
+    arguments += ["--data.encoding", "Pool(factor=40)", "TimeFrames(bins=3, start=0, stop=100000)", "--data.shift", "0"]
+    arguments += ["--model.channels", "4", "--train.batch", "2", "--train.epochs", "1", "--out", tmp_path / "run"]
+    assert command(monkeypatch, *arguments) == 0
+    result = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert result["classes"] == ["AU4", "AU12"]
+    assert (result["test_n"], result["validation_n"], result["train_n"]) == (2, 2, 6)  # one user, one user, three
+    fer = ["smoke", "--data.dataset", "spiking_fer(fold=1)", "--data.root", layouts.spiking_fer(tmp_path / "fer")]
+    assert command(monkeypatch, *fer, "--out", tmp_path / "other") == 2
+    assert "are in the official test part and outside it; use --folds" in capsys.readouterr().err
+
+
 def damaged(name):
     def make(root: Path) -> str:
         victim = root / "Train" / "3" / "00002.bin"
@@ -191,6 +214,10 @@ def test_damaged_data_is_one_line(digits, monkeypatch, capsys, tmp_path, damage,
         (["nmnist"], "--data.root FOLDER"),
         (["nmnist", "--data.root", "/no/such/folder"], "/no/such/folder: no such folder"),
         (["nmnist", "--data.root", "{tmp}/nothing"], "{tmp}/nothing"),
+        (["smoke", "--data.dataset", "nefr"], "did you mean nefer?"),
+        (["smoke", "--data.dataset", "nefer"], "nefer needs the folder of the recordings: --data.root FOLDER"),
+        (["smoke", "--data.dataset", "tonic('DSEC')", "--data.root", "{tmp}"], "DSEC is no classification data set"),
+        (["smoke", "--data.dataset", "smoke", "--data.download"], "smoke cannot be downloaded"),
         (["smoke", "--data.encoding", "TimeFrame(bins=3)"], "did you mean TimeFrames?"),
         (["smoke", "--data.encoding", "RandomFlipLR()", "ToImage()"], "--data.augment"),
         (["smoke", "--data.encoding"], "give an encoding"),

@@ -64,11 +64,13 @@ def _durations(figure: Figure, axes: Axes, found: Mapping[str, Any]) -> None:
     for k in np.unique(index):
         axes.plot([np.median(seconds[index == k])] * 2, [k - 0.4, k + 0.4], color="black")
     _names(axes, list(found["classes"]))
-    axes.set(xlabel="duration (s), median marked", xlim=(0, None))
+    axes.set(xlabel="duration (s), median marked", xlim=(0, 1.06 * max(float(seconds.max()), 1e-6)))
 
 
 def _subjects(figure: Figure, axes: Axes, found: Mapping[str, Any]) -> None:
-    """Recordings of each subject and class: a subject with few classes could be told by the face."""
+    """Recordings of each subject and class: a class of few subjects could be told by their faces."""
+    from matplotlib.ticker import MaxNLocator
+
     table = np.array(found["table"]).T
     image = axes.imshow(table, aspect="auto", cmap="Blues", vmin=0, interpolation="nearest")
     _names(axes, list(found["classes"]))
@@ -77,7 +79,8 @@ def _subjects(figure: Figure, axes: Axes, found: Mapping[str, Any]) -> None:
         axes.set_xticks(range(len(subjects)), subjects, rotation=90, fontsize=6 if len(subjects) > 12 else 8)
     axes.set(xlabel="subject")
     axes.tick_params(length=0)
-    figure.colorbar(image, ax=axes, shrink=0.8, aspect=30, label="recordings")
+    bar = figure.colorbar(image, ax=axes, shrink=0.8, aspect=30, label="recordings")
+    bar.locator = MaxNLocator(integer=True, min_n_ticks=1)
 
 
 def _condition(axes: Axes, name: str, values: Mapping[str, int]) -> None:
@@ -88,6 +91,7 @@ def _condition(axes: Axes, name: str, values: Mapping[str, int]) -> None:
     _names(axes, list(shown))
     more = f", {VALUES} of {len(values)} values" if len(values) > VALUES else ""
     axes.set(title=f"{short(name, 20)}{more}", xlabel="recordings")
+    axes.locator_params(axis="x", integer=True)
 
 
 def _names(axes: Axes, names: list[str]) -> None:

@@ -39,16 +39,20 @@ def beyond_the_smile(root: str | Path, sensor_size: tuple[int, int] | None = Non
     if not root.is_dir():
         raise UserError(f"{root}: {'not a folder' if root.exists() else 'no such folder'}; {GET}")
     found = class_folders(root, sensor_size)
-    known = {_key(name): name for name in UNITS}
     for name in found.classes:
-        if _key(name) not in known:
+        if movement(name) is None:
             raise UserError(f"{root}: {name!r} is no movement of this set; there are {', '.join(UNITS)}")
-    names = [known[_key(name)] for name in found.classes]
+    names = [movement(name) or "" for name in found.classes]
     classes = tuple(name for name in UNITS if name in names)
     if len(classes) < len(names):
         raise UserError(f"{root}: two folders have the same movement; there are {', '.join(subfolders(root))}")
     labels = np.array([classes.index(name) for name in names], np.int64)[found.labels]
     return replace(found, source=_Moved(found, tuple(classes[k] for k in labels)), labels=labels, classes=classes)
+
+
+def movement(folder: str) -> str | None:
+    """The movement of `UNITS` that a folder's name means; None for another."""
+    return next((name for name in UNITS if _key(name) == _key(folder)), None)
 
 
 @dataclass(frozen=True)

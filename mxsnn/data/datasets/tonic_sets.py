@@ -30,6 +30,9 @@ REFUSED = {
 }
 """Sets of tonic whose recordings have no class; `mxsnn.events.tonic.from_tonic` takes the events of their items."""
 
+SETS = ("ASLDVS", "CIFAR10DVS", "DVSGesture", "DVSLip", "NCALTECH101", "NMNIST", "NTIDIGITS18", "POKERDVS", "SHD", "SMNIST", "SSC")
+"""Sets of tonic whose recordings have a class."""
+
 PARTS: dict[str, tuple[dict[str, Any], ...]] = {
     "SSC": ({"split": "train"}, {"split": "valid"}, {"split": "test"}),
     "ASLDVS": ({},),
@@ -58,13 +61,10 @@ def tonic_dataset(name: str, root: str | Path, download: bool = False, **options
     Raises: UserError for a name that is not tonic's, a set whose recordings have no class, files that are missing,
       options that tonic does not take; reading raises it for damaged files.
     """
-    import tonic.datasets
-
     if name in REFUSED:
         raise UserError(f"tonic's {name} is no classification data set: {REFUSED[name]}")
-    usable = [known for known in tonic.datasets.__all__ if known not in REFUSED]
-    if name not in usable:
-        raise UserError(f"tonic has no data set {name!r}{suggestion(name, usable)}")
+    if name not in SETS:
+        raise UserError(f"tonic has no classification data set {name!r}{suggestion(name, list(SETS))}")
     if name == "NTIDIGITS18":
         options = {"single_digits": True} | options
     parts = PARTS.get(name, _TRAIN_AND_TEST)
@@ -211,7 +211,7 @@ def spikingjelly_folders(root: str | Path, folder: str | None = None, sensor_siz
       the layout: https://github.com/fangwei123456/spikingjelly (spikingjelly/datasets/base.py).
     """
     root = Path(root)
-    kinds = [name for name in subfolders(root) if re.fullmatch(r"events_np|(?:frames_number|duration)_\d+.*", name)]
+    kinds = spikingjelly_kinds(root)
     if folder is None:
         if len(kinds) != 1:
             raise UserError(f"{root}: holds {', '.join(kinds) or 'no events_np or frames_number_*'}; say which folder")
@@ -242,3 +242,8 @@ def spikingjelly_folders(root: str | Path, folder: str | None = None, sensor_siz
         groups, subjects = numbered([user[0] for user in users if user])
         data = replace(data, groups=np.array(groups, np.int64), subjects=subjects)
     return data
+
+
+def spikingjelly_kinds(root: Path) -> list[str]:
+    """The folders of SpikingJelly in a folder: events first. Raises: UserError where it is missing or no folder."""
+    return [name for name in subfolders(root) if re.fullmatch(r"events_np|(?:frames_number|duration)_\d+.*", name)]
