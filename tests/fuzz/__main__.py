@@ -21,6 +21,7 @@ import gc
 import json
 import mmap
 import random
+import re
 import resource
 import shutil
 import signal
@@ -90,8 +91,12 @@ def run(arguments: argparse.Namespace, room: Path) -> int:
         findings += found
         line = f"{name:12} {sum(counts.values()):7,} files: {counts['valid']:7,} valid, {counts['refused']:7,} refused"
         print(f"{line}, {counts['finding']:4} findings; {time.monotonic() - since:.0f} s", flush=True)
+    alike: dict[str, list[dict[str, Any]]] = {}
     for one in findings:
-        print(f"\n{one['format']}:{one['index']} ({one['seed']}): {one['said']}")
+        alike.setdefault(f"{one['format']} {re.sub(r'[0-9]+', '', one['said'])[:60]}", []).append(one)
+    for first, *rest in alike.values():
+        more = f" and {len(rest)} more like it" if rest else ""
+        print(f"\n{first['format']}:{first['index']} ({first['seed']}){more}: {first['said']}")
     told = f"{total['valid']:,} valid, {total['refused']:,} refused, {total['finding']} findings"
     print(f"{sum(total.values()):,} files: {told}; {time.monotonic() - began:.0f} s")
     return 1 if findings else 0

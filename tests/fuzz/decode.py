@@ -6,8 +6,10 @@ import inspect
 import itertools
 import os
 import random
+import re
 import sys
 import warnings
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -187,6 +189,10 @@ def _prefix(path: Path, name: str, found: Any, whole: Events, told: bool) -> Non
         n = max(n - 1, 0)
     if n > len(whole) or any(not np.array_equal(getattr(found, field)[:n], getattr(whole, field)[:n]) for field in DTYPES):
         raise Finding("what is left of a file cut short is not how it began")
+    if name == "text" and not zipfile.is_zipfile(path):
+        lines = sum(bool(re.match(rb"-?[\d.]+[ ,]\d+[ ,]\d+[ ,]", line)) for line in path.read_bytes().split(b"\n")[:-1])
+        if len(found) < lines:
+            raise Finding(f"of a text cut short {len(found)} of {lines} whole lines come out")
     if name in COUNTS:
         expected, partial = COUNTS[name](path.read_bytes())
         if len(found) != expected:

@@ -214,6 +214,51 @@ def _es() -> Iterator[Seed]:
         yield Seed(f"{kind}.es", {"": b"Event Stream\2\0\0" + struct.pack("<BHH", kind, *events.sensor_size) + data})
 
 
+def _text() -> Iterator[Seed]:
+    """Seconds, us with names of columns, E2VID's archive."""
+    events = _events()
+    rows = list(zip(events.t.tolist(), events.x.tolist(), events.y.tolist(), events.p.tolist(), strict=True))
+    seconds = "".join(f"{t / 1e6:.6f} {x} {y} {p}\n" for t, x, y, p in rows).encode()
+    named = "# made\nx,y,polarity,t_us\n" + "".join(f"{x},{y},{2 * p - 1},{t}\r\n" for t, x, y, p in rows)
+    yield Seed("seconds.txt", {"": seconds})
+    yield Seed("named.csv", {"": named.encode()})
+    yield Seed("e2vid.zip", {"": zipped({"events.txt": b"240 180\n" + seconds})})
+
+
+def _rpg() -> Iterator[Seed]:
+    from PIL import Image
+
+    events = _events()
+    rows = zip(events.t.tolist(), events.x.tolist(), events.y.tolist(), events.p.tolist(), strict=True)
+    text = "".join(f"{t / 1e6:.6f} {x} {y} {p}\n" for t, x, y, p in rows)
+    for suffix, mode in ((".png", "L"), (".jpg", "RGB")):
+        members = {"calib.txt": b"1 2 3"}
+        for k in range(3):
+            file = io.BytesIO()
+            Image.effect_noise((24, 18), 50).convert(mode).save(file, {".png": "png", ".jpg": "jpeg"}[suffix])
+            members[f"images/frame_{k}{suffix}"] = file.getvalue()
+        members["images.txt"] = "".join(f"{k / 50:.6f} images/frame_{k}{suffix}\n" for k in range(3)).encode()
+        members["events.txt"] = text.encode()
+        yield Seed(f"rpg{suffix[1:]}", members)
+
+
+def _npy_folder() -> Iterator[Seed]:
+    events = _events()
+    arrays = {
+        "events_ts": events.t / 1e6,
+        "events_xy": np.stack([events.x, events.y], 1),
+        "events_p": events.p,
+        "images": np.arange(3 * 18 * 24, dtype=np.uint8).reshape(3, 18, 24),
+        "images_ts": np.arange(3) / 50,
+    }
+    members = {"metadata.json": b'{"sensor_resolution": [180, 240]}'}
+    for name, array in arrays.items():
+        file = io.BytesIO()
+        np.save(file, array)
+        members[f"{name}.npy"] = file.getvalue()
+    yield Seed("evreal", members)
+
+
 def _aedat4() -> Iterator[Seed]:
     from tests import aedat4_files as files
 
@@ -304,6 +349,9 @@ MADE: dict[str, Callable[[], Iterator[Seed]]] = {
     "aedat3": _aedat3,
     "aedat4": _aedat4,
     "es": _es,
+    "text": _text,
+    "rpg": _rpg,
+    "npy-folder": _npy_folder,
     "prophesee-hdf5": _in_hdf5(_prophesee),
     "rvt": _in_hdf5(_rvt),
     "e2vid-hdf5": _in_hdf5(_e2vid),

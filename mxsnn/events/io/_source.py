@@ -55,7 +55,7 @@ def microseconds(values: np.ndarray, unit: str) -> np.ndarray:
     if unit == "ns" and values.dtype.kind in "iu":  # a float would not hold a clock that counts from 1970
         wide = values.astype(np.uint64 if values.dtype.kind == "u" else np.int64)
         return wide // 1000 + (wide % 1000 >= 500)
-    with np.errstate(over="ignore"):  # infinity is refused where the times are checked
+    with np.errstate(over="ignore", invalid="ignore"):  # what is no time is refused where the times are checked
         scaled = values if unit == "us" else values * UNITS[unit]
     return np.rint(scaled) if scaled.dtype.kind == "f" else scaled
 

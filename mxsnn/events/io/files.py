@@ -77,7 +77,10 @@ def _open(path: Path, sensor_size: Sequence[int] | None, format: str | None, opt
             raise UserError(f"{path}: {chosen.name} takes no option {name!r}{suggestion(name, takes) if takes else ''}")
     size = check_sensor_size(sensor_size) if sensor_size is not None else None
     with named(path):
-        return chosen.open(path, size, **options), chosen
+        source = chosen.open(path, size, **options)
+        if source.sensor_size is not None and max(source.sensor_size) > 0:  # as a damaged header may state it
+            check_sensor_size(source.sensor_size)
+        return source, chosen
 
 
 def read(
