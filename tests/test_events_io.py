@@ -169,7 +169,7 @@ def test_structured_arrays(tmp_path: Path) -> None:
 def test_an_array_for_each_field(tmp_path: Path, names: str) -> None:
     arrays: Any = dict(zip(names.split(), (STREAM.t, STREAM.x, STREAM.y, STREAM.p * 2.0 - 1), strict=True))
     np.savez_compressed(tmp_path / "a.npz", width=4, **arrays)
-    assert read(tmp_path / "a.npz", (4, 3)) == STREAM
+    assert read(tmp_path / "a.npz", (4, 3), time_unit="us") == STREAM
 
 
 def test_empty_recordings(tmp_path: Path) -> None:

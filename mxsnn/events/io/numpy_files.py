@@ -37,12 +37,13 @@ def open_numpy(
     *,
     columns: str | None = None,
     layout: str | None = None,
-    time_unit: str = "us",
+    time_unit: str | None = None,
 ) -> Source:
     """Events, or ready frames [T, H, W, 2]. The file is loaded whole.
 
     `columns`: the order of the columns of an array [N, 4], such as "xytp". `layout`: "TCHW" or "THWC", for frames
-    whose shape does not tell (both axes that may hold the polarity have length 2). `time_unit`: "s", "ms", "us" or "ns".
+    whose shape does not tell (both axes that may hold the polarity have length 2). `time_unit`: "s", "ms", "us" or "ns";
+    None is us, but where whole times come with polarities -1/+1 as arrays of an `.npz`: ESIM writes such times in ns.
 
     Raises: UserError for pickled objects, damaged files, other shapes and fields, and where the order of the columns
       or axes is ambiguous.
@@ -71,7 +72,9 @@ def open_numpy(
             f"an array of shape {content.shape} and type {content.dtype} is neither events (structured [N] or columns "
             "[N, 4]) nor frames ([T, 2, H, W] or [T, H, W, 2])"
         )
-    if time_unit != "us":
+    if time_unit is None and isinstance(content, Mapping) and fields["t"].dtype.kind in "iu" and (fields["p"] == -1).any():
+        raise UserError("whole times with polarities -1/+1 are ns from ESIM, us from others; say it with time_unit='ns' or 'us'")
+    if time_unit not in (None, "us"):
         fields["t"] = microseconds(fields["t"], time_unit)
     block = Block.of(to_columns(**fields))
     return Source(lambda: iter((block,)), sensor_size, len(block.t))

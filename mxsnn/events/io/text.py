@@ -30,7 +30,10 @@ from mxsnn.events.stream import DTYPES, SYNONYMS, find_fields
 _CHUNK = 2**22  # bytes
 _SHORTEST, _LONGEST = 8, 2**16  # bytes of a line
 _SAMPLE = 2**18  # bytes that columns and unit are told from
-_POWERS = {"s": 6, "ms": 3, "us": 0, "ns": -3}
+POWERS = {"s": 6, "ms": 3, "us": 0, "ns": -3}
+"""Of ten, that times in a unit are multiplied by to be us."""
+
+_DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError)  # what is raised where the content of a zip cannot be unpacked
 _ZIP = b"PK\x03\x04"
 _NAMED_UNIT = re.compile(rf"({'|'.join(SYNONYMS['t'])})[\s_]*[\[(/]?\s*({'|'.join(UNITS)}|µs|sec|seconds)[\])]?", re.IGNORECASE)
 _SAME_UNITS = {"µs": "us", "sec": "s", "seconds": "s"}
@@ -60,7 +63,10 @@ def open_text(
     if time_unit is not None and time_unit not in UNITS:
         raise UserError(f"time_unit is one of {', '.join(UNITS)}; got {time_unit!r}")
     with _opened(path) as (file, size):
-        sample = file.read(_SAMPLE)
+        try:
+            sample = file.read(_SAMPLE)
+        except _DAMAGED as error:
+            raise UserError("it is a damaged zip file") from error
     if not sample.strip():
         raise UserError("an empty text")
     table = _table(sample, len(sample) < _SAMPLE, columns, time_unit)
@@ -88,11 +94,11 @@ def _blocks(path: Path, file: IO[bytes], size: int, table: _Table, lines: int) -
         try:
             chunk = file.read(_CHUNK)
             whole = True
-        except (zipfile.BadZipFile, zlib.error, EOFError):
+        except _DAMAGED:
             chunk, whole = b"", False
         ended = not chunk
         data = held + chunk + (b"\n" if ended and held else b"")
-        used, read, n, found = kernels.parse(np.frombuffer(data, np.uint8), fields, _POWERS[table.unit], seen, *columns)
+        used, read, n, found = kernels.parse(np.frombuffer(data, np.uint8), fields, POWERS[table.unit], seen, *columns)
         lines += read
         if ended and held and n and columns[0][n - 1] < last:
             n, lines, found = n - 1, lines - 1, kernels.BAD  # the last line has no end: neither may its last number have
@@ -224,6 +230,8 @@ def _opened(path: Path) -> Iterator[tuple[IO[bytes], int]]:
             if len(inside) != 1:
                 raise UserError(f"a zip of {len(inside)} files; only one of a single text is read, unpack it first")
             try:
+                if inside[0].compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # others raise errors of their own
+                    raise NotImplementedError
                 text = archive.open(inside[0])
             except (RuntimeError, NotImplementedError, zipfile.BadZipFile) as error:
                 raise UserError("its zip is damaged, encrypted or of a kind that is not read; unpack it first") from error
