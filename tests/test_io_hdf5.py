@@ -380,7 +380,8 @@ def test_dsec_both_ways_with_evutils(tmp_path: Path) -> None:
     io = pytest.importorskip("evutils.io")
     events = random_events(5000, start=1_000_123)
     write(tmp_path / "a.h5", events, "dsec")
-    parts = list(io.EventReader(str(tmp_path / "a.h5"), n_events=1000))
+    with io.EventReader(str(tmp_path / "a.h5"), n_events=1000) as reader:
+        parts = list(reader)
     for name in "txyp":
         np.testing.assert_array_equal(np.concatenate([getattr(part, name) for part in parts]), getattr(events, name))
     writer = io.EventWriter(str(tmp_path / "b.h5"), width=SIZE[0], height=SIZE[1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import pickle
+import struct
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -600,3 +601,30 @@ def test_convert(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "flickers",
     ):
         assert line in said
+
+
+# What HDF5 itself does not look at
+
+
+@pytest.mark.parametrize("size", [0, 4, 2**31])
+def test_a_chunk_whose_stated_size_cannot_be(path: Path, size: int) -> None:
+    """Of a size below that of its checksum, HDF5 would read before its memory; a huge one it would reserve."""
+    with edited(path) as file:
+        chunk = file["events/p"].id.get_chunk_info(0)
+    content = path.read_bytes()
+    entry = struct.pack("<IIQQQ", chunk.size, 0, 0, 0, chunk.byte_offset)
+    assert content.count(entry) == 1
+    path.write_bytes(content.replace(entry, struct.pack("<I", size) + entry[4:]))
+    rejected(f"^{path}: events/p has 1 chunks that cannot be what the file says", open_recording, path)
+
+
+def test_a_heap_of_texts_that_leads_in_a_circle(path: Path) -> None:
+    with edited(path) as file:
+        file.attrs["subject"] = "eve"  # without a fixed length, as h5py writes text by itself
+    assert open_recording(path).subject == "eve"
+    content = bytearray(path.read_bytes())
+    heap = content.index(b"GCOL") + 16
+    assert content[heap + 16 : heap + 19] == b"eve"
+    content[heap : heap + 16] = bytes(16)
+    path.write_bytes(content)
+    rejected(f"^{path}: a damaged HDF5 file .a heap of texts is damaged", open_recording, path)

@@ -5,6 +5,7 @@ Imported only where an HDF5 file is at hand: h5py takes a while to import.
 
 from __future__ import annotations
 
+import io
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -18,6 +19,8 @@ import numpy as np
 from mxsnn.errors import UserError
 
 _LARGEST_CHUNK = 2**28  # bytes: HDF5 fills a buffer of a chunk's stated size before it looks at what is stored
+_LEAST_FILTERED = 5  # bytes: a checksum of four, which HDF5 takes away without asking, and something before it
+_OVERHEAD = 2**16  # bytes that a codec may add to what it cannot compress
 _LARGEST_TEXT = 2**20  # bytes
 _FAULTS = (OSError, KeyError, RuntimeError, ValueError, TypeError, OverflowError, MemoryError)  # what h5py raises
 _PLUGIN = {32000: "LZF", 32001: "Blosc", 32004: "LZ4", 32008: "Bitshuffle", 32013: "ZFP", 32015: "Zstd", 32026: "Blosc2"}
@@ -125,12 +128,35 @@ def attribute(node: h5py.Group | h5py.Dataset, name: str) -> str | float | None:
     kind = stored.dtype.kind
     if stored.shape not in ((), (1,)) or kind not in "biufSO" or stored.dtype.itemsize > _LARGEST_TEXT:
         raise UserError(f"attribute {name} is one text or number; got shape {stored.shape} of {stored.dtype}")
-    if kind == "O" and h5py.check_string_dtype(stored.dtype) is None:
+    if kind != "O":
+        value = np.asarray(node.attrs[name]).reshape(())[()]
+    elif h5py.check_string_dtype(stored.dtype) is not None:
+        with _Guarded(node.file.filename) as file, h5py.File(file, "r") as again:
+            value = np.asarray(again[node.name].attrs[name]).reshape(())[()]
+    else:
         raise UserError(f"attribute {name} is one text or number; got {stored.dtype}")
-    value = np.asarray(node.attrs[name]).reshape(())[()]
     if isinstance(value, (bytes, str)):
         return text(value)
     return value.item()
+
+
+class _Guarded(io.FileIO):
+    """A file whose heaps of texts are looked at as HDF5 reads them: it would follow a damaged one in a circle for ever."""
+
+    def readinto(self, buffer: Any, /) -> int:
+        count = super().readinto(buffer)
+        data = bytes(buffer[:count])
+        start = data.find(b"GCOL")
+        while start >= 0:  # a head of 16 bytes, then objects of an index (0: free space), a count, a length and so many bytes
+            end, at = start + int.from_bytes(data[start + 8 : start + 16], "little"), start + 16
+            while at + 16 <= min(end, count):
+                length = int.from_bytes(data[at + 8 : at + 16], "little")
+                step = 16 + -(-length // 8) * 8 if data[at : at + 2] != b"\0\0" else length
+                if step < 16:
+                    raise OSError("a heap of texts is damaged")
+                at += step
+            start = data.find(b"GCOL", start + 4)
+        return count
 
 
 def attributes(node: h5py.Group | h5py.Dataset) -> dict[str, str | float]:
@@ -272,12 +298,24 @@ def _stored(found: h5py.Dataset, path: str) -> None:
         if not bytes_ <= there <= Path(found.file.filename).stat().st_size:
             raise UserError(f"{path} states {bytes_} bytes, of which {there} are in the file; it is damaged")
         return
-    if math.prod(found.chunks) * found.dtype.itemsize > _LARGEST_CHUNK:
+    chunk = math.prod(found.chunks) * found.dtype.itemsize
+    if chunk > _LARGEST_CHUNK:
         raise UserError(f"{path} has chunks of {found.chunks} values, more than {_LARGEST_CHUNK // 2**20} MiB; it is damaged")
-    stated = math.prod(-(-side // chunk) for side, chunk in zip(found.shape, found.chunks, strict=True))
+    stated = math.prod(-(-side // part) for side, part in zip(found.shape, found.chunks, strict=True))
     there = found.id.get_num_chunks()
     if there != stated:
         raise UserError(f"{path} states {stated} chunks, of which {there} are in the file; it is damaged")
+    size, filtered = Path(found.file.filename).stat().st_size, plist.get_nfilters() > 0
+    seen = set()
+
+    def look(one: Any) -> None:
+        whole = one.size == chunk if not filtered else _LEAST_FILTERED <= one.size <= 2 * chunk + _OVERHEAD
+        if whole and one.byte_offset + one.size <= size:
+            seen.add(one.chunk_offset)
+
+    found.id.chunk_iter(look)  # HDF5 itself takes what a chunk's entry says without asking
+    if len(seen) != stated:
+        raise UserError(f"{path} has {stated - len(seen)} chunks that cannot be what the file says of them; it is damaged")
 
 
 def _missing(found: h5py.Dataset) -> list[int]:
