@@ -96,6 +96,27 @@ def test_palettes_and_transparency(tmp_path: Path) -> None:
     np.testing.assert_array_equal(ImageFiles([tmp_path / "2.png"])[:], [[[255, 0]]])
 
 
+@pytest.mark.parametrize("code", range(1, 9))
+def test_photographs_are_upright(tmp_path: Path, code: int) -> None:
+    """A white corner at the upper left, wherever the camera's sensor had it."""
+    upright = np.zeros((16, 24), np.uint8)
+    upright[:8, :8] = 255
+    held = {1: upright, 2: upright[:, ::-1], 3: upright[::-1, ::-1], 4: upright[::-1]}
+    held |= {5: upright.T, 6: np.rot90(upright), 7: upright[::-1, ::-1].T, 8: np.rot90(upright, -1)}
+    exif = Image.Exif()
+    exif[0x0112] = code
+    Image.fromarray(np.ascontiguousarray(held[code])).save(tmp_path / "0.jpg", exif=exif, quality=100)
+    files = ImageFiles([tmp_path / "0.jpg"])
+    assert files.shape == (1, 16, 24)
+    np.testing.assert_allclose(files[0].astype(int), upright, atol=3)
+
+
+def test_a_photograph_with_others_behind(tmp_path: Path) -> None:
+    shown = [Image.fromarray(np.full((8, 8, 3), k, np.uint8)) for k in (200, 0)]
+    shown[0].save(tmp_path / "0.jpg", format="MPO", save_all=True, append_images=shown[1:])
+    assert ImageFiles([tmp_path / "0.jpg"])[0].min() > 190
+
+
 def test_what_is_wrong_with_a_folder(tmp_path: Path) -> None:
     fails(tmp_path / "none", "no such file", fps=1)
     fails(tmp_path, "no images in it", fps=1)

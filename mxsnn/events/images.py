@@ -25,6 +25,7 @@ LIMIT = 4 * 2**30
 """Bytes that the images of one file may fill: a GIF or a video is decoded into memory."""
 
 _FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "PPM", "GIF", "WEBP")  # no other decoder of Pillow sees a file
+_ORIENTATION = 0x0112
 _GREY, _GREY16 = ("1", "L", "LA", "La"), ("I", "I;16", "I;16B", "I;16L")
 
 
@@ -32,7 +33,7 @@ class ImageFiles:
     """Image files as [N, H, W] or [N, H, W, 3], each decoded when it is indexed, none kept.
 
     Grey images are uint8 or, of 16 bits, uint16; all others RGB uint8, without their transparency; Pillow reads colour
-    of 16 bits as 8. A tag that would turn the image is not obeyed.
+    of 16 bits as 8. A photograph is turned as its camera noted.
 
     Raises: UserError for no files, one that is no image, sizes or kinds that differ: at construction, from the headers.
     """
@@ -149,15 +150,21 @@ def _open(path: Path) -> Any:
 
 def _kind(image: Any) -> tuple[tuple[int, ...], np.dtype]:
     """Shape and type of the array that `_array` makes."""
-    size = (image.height, image.width)
+    size = (image.width, image.height) if _turned(image) > 4 else (image.height, image.width)
     if image.mode in _GREY16:
         return size, np.dtype(np.uint16)
     return (size if image.mode in _GREY else (*size, 3)), np.dtype(np.uint8)
 
 
+def _turned(image: Any) -> int:
+    """How a camera was held, by the code of EXIF: from 5 on, sides are exchanged."""
+    photograph = image.format in ("JPEG", "MPO", "TIFF")  # in others the note may stand behind the image
+    return image.getexif().get(_ORIENTATION, 1) if photograph else 1
+
+
 def _header(path: Path) -> tuple[tuple[int, ...], np.dtype]:
     with _open(path) as image:
-        if getattr(image, "n_frames", 1) > 1:
+        if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":  # a photograph with others for depth or preview behind
             raise UserError(f"{path}: holds {image.n_frames} images; give it alone, not among others")
         return _kind(image)
 
@@ -169,9 +176,13 @@ def _decode(path: Path) -> np.ndarray:
 
 def _array(path: Path, image: Any) -> np.ndarray:
     """[H, W] or [H, W, 3]."""
+    from PIL import ImageOps
+
     if image.mode == "F":
         raise UserError(f"{path}: its values are no whole numbers; convert it to 8 or 16 bits")
     try:
+        if _turned(image) > 1:
+            image = ImageOps.exif_transpose(image)
         if image.mode in _GREY16:
             wide = np.asarray(image)
             if wide.size and (wide.min() < 0 or wide.max() > 0xFFFF):
