@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from mxsnn import testing
+from mxsnn.events import Events, write
 from mxsnn.neurons import NEURONS
 
 ROOT = Path(__file__).parents[1]
@@ -33,8 +34,22 @@ def test_the_neuron_of_contributing_passes_the_checks(registry, tmp_path, monkey
     testing.check(registry[name]())
 
 
+def test_the_recordings_of_the_readme_are_read(tmp_path, monkeypatch) -> None:
+    events = Events.make([5, 20_000, 1_200_000], [1, 2, 3], [0, 1, 2], [0, 1, 1], (4, 3))
+    for name in ("face.raw", "long.raw", "clip.mxr"):
+        write(tmp_path / name, events, "evt3" if name.endswith("raw") else None)
+    block, *_ = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    (tmp_path / "readings.py").write_text(block, "utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    shown = importlib.import_module("readings")
+    assert shown.stream == events
+    assert shown.part.t.tolist() == [1_200_000]
+    assert shown.recording.window(1_000_000, 1_500_000).events.t.tolist() == [1_200_000]
+
+
 def test_the_code_of_the_readme_runs(registry, tmp_path, monkeypatch) -> None:
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    _, *blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
     assert len(blocks) == 2
     (tmp_path / "shown.py").write_text("\n".join(blocks), "utf-8")
     monkeypatch.syspath_prepend(tmp_path)
