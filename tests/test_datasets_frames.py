@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import shutil
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -362,6 +365,33 @@ def test_the_real_table(test_data: Path) -> None:
     ]
 
 
+def test_the_real_pictures_with_the_real_table(test_data: Path, tmp_path: Path) -> None:
+    """GIFs of a known Action Unit, a video, and OpenFace's estimates beside as many frames."""
+    folder = test_data / "rgb"
+    names = ("pyfeat_AU1.gif", "pyfeat_smiling.gif", "pyfeat_single_face.mp4", "pyfeat_OpenFace_Test.csv")
+    if not all((folder / name).is_file() for name in names):
+        pytest.skip(f"no {', '.join(names)} in {folder}")
+    pytest.importorskip("av", reason="needs the extra video")
+    for name in names:
+        shutil.copy(folder / name, tmp_path)
+    with (folder / names[3]).open() as file:
+        (tmp_path / "short.csv").write_text("".join(line for k, line in enumerate(file) if k <= 32))
+    lines = ["clip,onset,offset,au,openface", f"{names[0]},0,31,1,short.csv", f"{names[1]},0,31,6+12,", f"{names[2]},10,60,12A,"]
+    layouts.text(tmp_path / "labels.csv", lines)
+    data = frame_set(tmp_path, label="au")
+    assert data.classes == ("AU1", "AU12", "AU6+AU12")
+    assert data.sensor_size == (640, 360)
+    first, _, video = (data.recording(i) for i in range(3))
+    assert first.frames["rgb"].images.shape == (32, 360, 288, 3)
+    assert first.labels[0].offset == first.frames["rgb"].t[31] > 0
+    assert first.samples["openface"].values.shape == (32, 35)
+    np.testing.assert_array_equal(first.samples["openface"].t, first.frames["rgb"].t)
+    assert len(video.frames["rgb"]) == 72
+    assert abs(video.labels[0].onset - 333_333) < 1000  # frame 10 at 30 a second
+    layouts.text(tmp_path / "labels.csv", ["clip,au,openface", f"{names[0]},1,{names[3]}"])
+    rejected("has 100 rows, but there are 32 frames", frame_set(tmp_path, label="au").recording, 0)
+
+
 # Boxes
 
 
@@ -384,7 +414,7 @@ def test_boxes_by_time_and_track() -> None:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a_bbox.npy", b"\x93NUMPY\x01\x00", "no NumPy array that can be read"),
+        ("a_bbox.npy", b"\x93NUMPY\x01\x00", "it is damaged or no NumPy file"),
         ("a.txt", b"1\t0\tBB\t0\t1\t2\t3\n", "a.txt:1: 7 columns, but the table has 9"),
         ("a.txt", b"x\t0\tBB\t0\t1\t2\t3\t4\t1\n", "a.txt:1: t is a number"),
         ("a.txt", b"0\t0\tBB\t0\t1\t2\t-3\t4\t1\n", "a.txt: box 0 has edges"),
@@ -400,8 +430,88 @@ def test_boxes_that_are_wrong(tmp_path: Path, name: str, content: bytes, message
     rejected("no such file", read_boxes, tmp_path / "none.npy")
 
 
+@pytest.mark.parametrize(("field", "value"), [("t", np.uint64(2**63)), ("x", np.float32("nan")), ("w", np.float32(-1))])
+def test_boxes_of_values_that_are_none(tmp_path: Path, field: str, value: np.generic) -> None:
+    boxes = np.zeros(3, layouts.BBOX)
+    boxes[field][1] = value
+    np.save(tmp_path / "a.npy", boxes)
+    rejected("a.npy: (the times of boxes|box 1 has edges)", read_boxes, tmp_path / "a.npy")
+    rejected("the times of boxes", Boxes.make, [np.nan], [[0, 0, 1, 1]])
+    rejected("box 0 has edges", Boxes.make, [0], [[0, 0, 1e300, 1]])
+    assert Boxes.make([], np.empty((0, 4))).samples().values.shape == (0, 5)
+
+
 def test_boxes_of_pickles_are_not_read(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.array([{"t": 0}], object), allow_pickle=True)
-    rejected("no NumPy array that can be read", read_boxes, tmp_path / "a.npy")
+    rejected("a.npy: it holds pickled objects, which are not read", read_boxes, tmp_path / "a.npy")
     np.save(tmp_path / "a.npy", np.zeros((2, 3)))
     rejected("boxes are a structured array", read_boxes, tmp_path / "a.npy")
+
+
+# Damage
+
+
+def mutated(content: bytes) -> st.SearchStrategy[bytes]:
+    """The bytes with some changed, cut out, doubled or at the end cut off."""
+
+    def mutate(draw: st.DrawFn) -> bytes:
+        data = bytearray(content)
+        for _ in range(draw(st.integers(1, 4))):
+            at = draw(st.integers(0, max(len(data) - 1, 0)))
+            n = draw(st.integers(1, 20))
+            kind = draw(st.integers(0, 3))
+            if kind == 0 and data:
+                data[at] = draw(st.integers(0, 255))
+            elif kind == 1:
+                del data[at : at + n]
+            elif kind == 2:
+                data[at:at] = data[at : at + n]
+            else:
+                del data[at:]
+        return bytes(data)
+
+    return st.composite(mutate)()
+
+
+def npy() -> bytes:
+    out = io.BytesIO()
+    np.save(out, np.zeros(3, layouts.BBOX))
+    return out.getvalue()
+
+
+SOUND = {
+    "openface.csv": ("\n".join([layouts.OPENFACE_HEADER, *ROWS]).encode(), read_openface),
+    "boxes.txt": (b"0\t0\tBB_CREATE\t0\t10.5\t4\t20\t30\t1\n33333\t0\tBB_DELETE\t0\t10.5\t4\t20\t30\t1\n", read_boxes),
+    "boxes.xml": (b'<a><track id="4"><box frame="0" xtl="1" ytl="2" xbr="11" ybr="22" outside="0"/></track></a>', read_boxes),
+    "boxes_bbox.npy": (npy(), read_boxes),
+}
+
+
+@pytest.mark.parametrize("name", SOUND)
+@given(data=st.data())
+def test_damaged_tables_are_read_or_refused(name: str, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
+    content, read = SOUND[name]
+    path = tmp_path_factory.getbasetemp() / name
+    path.write_bytes(data.draw(mutated(content)))
+    try:
+        read(path)
+    except UserError as error:
+        assert str(error).startswith(str(path)) and "\n" not in str(error)
+
+
+@given(data=st.data())
+def test_damaged_codings_are_read_or_refused(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
+    root = tmp_path_factory.getbasetemp() / "damaged"
+    if not root.is_dir():
+        layouts.casme2(root)
+    lines = "\n".join([layouts.CASME2_HEADER, *layouts.CASME2_ROWS]).encode()
+    (root / "CASME2-coding-20140508.csv").write_bytes(data.draw(mutated(lines)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RecordingWarning)
+        try:
+            found = casme2(root)
+        except UserError as error:
+            assert "coding-20140508.csv" in str(error) and "\n" not in str(error)
+        else:
+            for i in range(len(found)):
+                assert found.source(i).labels is not None

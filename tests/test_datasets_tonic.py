@@ -13,6 +13,7 @@ import scipy.io
 import tonic.dataset
 import tonic.datasets
 
+from mxsnn.data.datasets.nmnist import nmnist
 from mxsnn.data.datasets.tonic_sets import REFUSED, SETS, spikingjelly_folders, tonic_dataset
 from mxsnn.data.splits import official
 from mxsnn.errors import UserError
@@ -207,6 +208,17 @@ def test_digits_by_ear_and_by_threshold(tmp_path: Path) -> None:
     assert serial.labels.tolist() == [5, 0, 7]
     assert serial.sensor_size == (99, 1)
     assert len(serial[0]) > 100
+
+
+def test_the_real_digits_through_tonic(test_data: Path, tmp_path: Path, few: None) -> None:
+    """tonic's reader of N-MNIST and ours see the same events."""
+    if not (test_data / "nmnist").is_dir():
+        pytest.skip(f"no folder {test_data / 'nmnist'}")
+    (tmp_path / "NMNIST").symlink_to(test_data / "nmnist", target_is_directory=True)
+    data, ours = tonic_dataset("NMNIST", tmp_path), nmnist(test_data / "nmnist")
+    np.testing.assert_array_equal(data.labels, ours.labels)
+    np.testing.assert_array_equal(data.test, ours.test)
+    assert all(data[i] == ours[i] for i in range(0, 1100, 37))
 
 
 # SpikingJelly

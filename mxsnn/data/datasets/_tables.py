@@ -135,10 +135,10 @@ def folder_of(root: str | Path, get: str) -> Path:
 
 
 def one_of(root: Path, candidates: Sequence[str], what: str) -> Path:
-    """The first of `candidates` that is a folder inside `root`. Raises: UserError where none is."""
+    """The first of `candidates` that is a folder in `root`. Raises: UserError where none is."""
     for name in candidates:
-        if (path := inside(root, name)).is_dir():
-            return path
+        if (root / name).is_dir():
+            return root / name
     raise UserError(f"{root}: holds no folder {' or '.join(candidates)}: {what}")
 
 

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from mxsnn.data.datasets._tables import rows
 from mxsnn.errors import UserError
 from mxsnn.events import Samples
+from mxsnn.events.io.numpy_files import load_arrays
 
 FIELDS = ("x", "y", "width", "height", "track")
 LANDMARKS = tuple(f"{axis}{k}" for k in range(5) for axis in "xy")
@@ -40,7 +41,9 @@ class Boxes:
 
         Raises: UserError for shapes that differ, values that are not finite, negative sizes.
         """
-        t, xywh = np.asarray(t, np.int64), np.asarray(xywh, np.float32).reshape(-1, 4)
+        t = _times(t)
+        with np.errstate(over="ignore"):  # infinite is looked for below
+            xywh = np.asarray(xywh).astype(np.float32).reshape(-1, 4)
         track = np.zeros(len(t), np.int64) if track is None else np.asarray(track, np.int64)
         points = None if landmarks is None else np.asarray(landmarks, np.float32).reshape(-1, 5, 2)
         if not t.shape == track.shape == (len(xywh),) or (points is not None and len(points) != len(t)):
@@ -108,15 +111,24 @@ def read_boxes(path: str | Path, fps: float = 30.0) -> Boxes:
         raise UserError(str(error) if str(error).startswith(str(path)) else f"{path}: {error}") from error
 
 
+def _times(t: ArrayLike) -> np.ndarray:
+    """int64 [N], us, of any type of number."""
+    times = np.asarray(t)
+    if times.size and (times.dtype.kind not in "iuf" or not (np.abs(times.astype(np.float64)) < 2**62).all()):
+        raise UserError("the times of boxes are numbers of us, which these are not")
+    return np.rint(times).astype(np.int64) if times.dtype.kind == "f" else times.astype(np.int64)
+
+
 def _npy(path: Path) -> Boxes:
-    try:
-        array = np.load(path, allow_pickle=False)
-    except Exception as error:  # a damaged header raises whatever Python's parser does
-        raise UserError(f"no NumPy array that can be read ({' '.join(str(error).split())})") from error
-    names = getattr(array, "dtype", np.dtype(int)).names or ()
+    array = load_arrays(path)
+    if not isinstance(array, np.ndarray):
+        raise UserError("boxes are one array, not an archive of arrays")
+    names = array.dtype.names or ()
     time = next((name for name in ("t", "ts") if name in names), None)
     if array.ndim != 1 or time is None or not {"x", "y", "w", "h"} <= set(names):
         raise UserError(f"boxes are a structured array [N] of t, x, y, w, h; got {', '.join(names) or array.shape}")
+    if any(array[name].dtype.kind not in "biuf" or array[name].ndim != 1 for name in names):
+        raise UserError(f"boxes are numbers, got {array.dtype}")
     track = array["track_id"] if "track_id" in names else None
     landmarks = np.stack([array[name] for name in LANDMARKS], 1) if set(LANDMARKS) <= set(names) else None
     return Boxes.make(array[time], np.stack([array[name] for name in "xywh"], 1), track, landmarks)

@@ -130,9 +130,9 @@ def casme2(root: str | Path, table: str = "CASME2-coding-20140508.csv", frames: 
     Raises: UserError as `frame_set`. Source of the layout: Yan et al. 2014, doi:10.1371/journal.pone.0086041.
     """
     root = folder_of(root, CASME2)
-    names = ("CASME2_RAW_selected", "CASME2-RAW", "Cropped", ".") if frames is None else (frames,)
     listed = rows(inside(root, table), ("Subject", "Filename", "OnsetFrame", "OffsetFrame", "Action Units", "Estimated Emotion"))
-    clips = one_of(root, names, CASME2)
+    names = ("CASME2_RAW_selected", "CASME2-RAW", "Cropped", ".")
+    clips = one_of(root, names if frames is None else (inside(root, frames).relative_to(root).as_posix(),), CASME2)
     listed = [_renamed(row, OnsetFrame="onset", ApexFrame="apex", OffsetFrame="offset") for row in listed]
     listed = [_renamed(row, **{"Action Units": "au", "Estimated Emotion": "emotion"}) for row in listed]
     subject = lambda row: f"sub{row.whole('Subject', 1, 99):02d}"  # noqa: E731

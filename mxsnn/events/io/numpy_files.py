@@ -52,7 +52,7 @@ def open_numpy(
         raise UserError(f"layout is {' or '.join(map(repr, _LAYOUTS))}, got {layout!r}")
     if columns is not None and sorted(columns) != sorted("txyp"):
         raise UserError(f"columns is an order of the letters t, x, y, p such as 'xytp', got {columns!r}")
-    content = _load(path)
+    content = load_arrays(path)
     if isinstance(content, Mapping):
         if sensor_size is None and "sensor_size" in content:
             sensor_size = check_sensor_size(content["sensor_size"].tolist())
@@ -89,8 +89,8 @@ def write_npz(path: Path, source: Source) -> None:
         np.savez_compressed(file, allow_pickle=False, **arrays)
 
 
-def _load(path: Path) -> np.ndarray | dict[str, np.ndarray]:
-    """The array of an `.npy` or the arrays of an `.npz`."""
+def load_arrays(path: Path) -> np.ndarray | dict[str, np.ndarray]:
+    """The array of an `.npy` or the arrays of an `.npz`. Raises: UserError without the file's name for pickles and damage."""
     with path.open("rb") as file:
         start = file.read(6)
         file.seek(0)
