@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from mxsnn.errors import UserError
 from mxsnn.events.recording import EventStore, Frames, Recording
+from mxsnn.events.stream import Events
 
 STEP_US = 100
 """Time over which events are counted; a motion is slower by far."""
@@ -57,18 +59,7 @@ def of_events(events: EventStore) -> Activity:
     step = max(STEP_US, -(-(last - first) // _MOST_STEPS))
     size = (last - first) // step + 2
     rate = np.zeros(size)  # its differences, until all are there
-    width, height = events.sensor_size
-    fired, level = np.full(width * height, first - SPREAD_US), np.zeros(width * height, np.uint8)
-    for piece in events.pieces():
-        pixel = piece.y.astype(np.int64) * width + piece.x
-        order = np.argsort(pixel, kind="stable")
-        pixel, t, p = pixel[order], piece.t[order], piece.p[order]
-        starts = np.flatnonzero(np.diff(pixel, prepend=-1))
-        before, same = np.roll(t, 1), np.roll(p, 1)
-        before[starts], same[starts] = fired[pixel[starts]], level[pixel[starts]]
-        ends = np.append(starts[1:], len(t)) - 1 if len(t) else starts
-        fired[pixel[ends]], level[pixel[ends]] = t[ends], p[ends]
-        since = np.where((same == p) & (t - before <= SPREAD_US), before, t)
+    for t, since in _changes(events):
         low, high = (since - first) // step, (t - first) // step
         share = 1 / (high - low + 1)
         for at, sign in ((low, 1), (high + 1, -1)):
@@ -78,6 +69,31 @@ def of_events(events: EventStore) -> Activity:
     np.cumsum(rate, out=rate)
     total = np.concatenate([[0], np.cumsum(np.maximum(rate[:-1], 0))])
     return Activity(first, step * np.arange(size, dtype=np.float64), total)
+
+
+def _changes(events: EventStore) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Times [N] of the events of a piece, pixel by pixel, and since when their change came about."""
+    width, height = events.sensor_size
+    fired, level = np.full(width * height, np.iinfo(np.int64).min // 2), np.zeros(width * height, np.uint8)
+    for piece in events.pieces():
+        order, since = changed_since(piece, fired, level)
+        yield piece.t[order], since
+
+
+def changed_since(events: Events, fired: np.ndarray, level: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The order [N] of events pixel by pixel and since when, us, the change of each in that order came about.
+
+    `fired` int64 [pixels], `level` uint8 [pixels]: the time and the polarity of each pixel's event before; brought up to date.
+    """
+    pixel = events.y.astype(np.int64) * events.sensor_size[0] + events.x
+    order = np.argsort(pixel, kind="stable")
+    pixel, t, p = pixel[order], events.t[order], events.p[order]
+    starts = np.flatnonzero(np.diff(pixel, prepend=-1))
+    before, same = np.roll(t, 1), np.roll(p, 1)
+    before[starts], same[starts] = fired[pixel[starts]], level[pixel[starts]]
+    ends = np.append(starts[1:], len(t)) - 1 if len(t) else starts
+    fired[pixel[ends]], level[pixel[ends]] = t[ends], p[ends]
+    return order, np.where((same == p) & (t - before <= SPREAD_US), before, t)
 
 
 def of_frames(frames: Frames) -> Activity:

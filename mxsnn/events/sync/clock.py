@@ -15,6 +15,11 @@ from mxsnn.events.stream import Events
 MAX_DRIFT = 1e-3
 """Two clocks that differ by more are no clocks: a crystal is good for 1e-4, and a wrong match soon asks for more than this."""
 
+FEWEST = 4
+"""Offsets at different times that give a drift."""
+
+_DRIFT = 1e-4  # of two crystals, as a standard deviation
+
 
 @dataclass(frozen=True)
 class Clock:
@@ -129,3 +134,29 @@ def fitted(x: np.ndarray, y: np.ndarray, weight: np.ndarray, drifts: bool) -> tu
     a, d = np.average(y, weights=weight), x - centre
     b = np.average(y * d, weights=weight) / np.average(d * d, weights=weight) if drifts and d.any() else 0.0
     return float(a), float(np.clip(b, -MAX_DRIFT, MAX_DRIFT))
+
+
+Line = tuple[float, float, float]
+"""(offset, drift, centre), us: t' = t + offset + drift (t - centre)."""
+
+
+def line(middle: np.ndarray, shift: np.ndarray, weight: np.ndarray, before: Line) -> Line:
+    """The line through the windows' offsets; one that lies far off the others loses its weight. `FEWEST` give a drift.
+
+    What crystals do (`_DRIFT`) is known beforehand: it holds the drift where the windows tell less.
+    """
+    for _ in range(len(weight)):
+        used = np.flatnonzero(weight > 0)
+        if not len(used):
+            return before
+        x, y, w = middle[used], shift[used], weight[used]
+        level, drift = fitted(x, y, w, len(used) >= FEWEST)
+        centre = float(np.average(x, weights=w))
+        off = np.abs(y - level - drift * (x - centre)) * np.sqrt(w)
+        if len(used) < 5 or off.max() <= 6 * 1.4826 * np.median(off) + 1e-6:
+            break
+        weight[used[off.argmax()]] = 0.0
+    if drift:
+        variance = float((off**2).sum()) / (len(used) - 2) / float((w * (x - centre) ** 2).sum())
+        drift /= 1 + variance / _DRIFT**2
+    return level, drift, centre

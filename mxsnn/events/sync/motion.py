@@ -9,7 +9,7 @@ import numpy as np
 from mxsnn.errors import UserError
 from mxsnn.events.recording import Recording
 from mxsnn.events.sync.activity import Activity, activity, of_events
-from mxsnn.events.sync.clock import MAX_DRIFT, Clock, Sync, fitted
+from mxsnn.events.sync.clock import FEWEST, MAX_DRIFT, Clock, Line, Sync, line
 
 FINEST_US = 10_000.0
 """Shorter intervals between frames are put together: a face does not move faster."""
@@ -21,9 +21,7 @@ _SURROGATES = 40
 _SIGMAS = 5.0  # of the surrogates' peaks; what is normal exceeds their mean by so much once in millions, what is Gumbel in 1,000
 _LEAST = 32  # intervals between frames
 _PER_WINDOW = 48
-_FEWEST_WINDOWS = 4
 _MOST_WINDOWS = 64
-_DRIFT = 1e-4  # of two crystals, as a standard deviation
 
 
 def by_motion(a: Recording, b: Recording, near: int | None = None) -> Sync:
@@ -54,7 +52,7 @@ def align(a: Activity, b: Activity, near: float | None = None) -> Sync:
     offset, at, peak, chance = _coarse(a, b, near)
     interval = float(np.median(np.diff(b.t)))
     inside = np.flatnonzero((b.t + offset >= -interval) & (b.t + offset <= a.t[-1] + interval))
-    count = int(np.clip(len(inside) // _PER_WINDOW, _FEWEST_WINDOWS, _MOST_WINDOWS))
+    count = int(np.clip(len(inside) // _PER_WINDOW, FEWEST, _MOST_WINDOWS))
     windows = [b.t[part] for part in np.array_split(inside, count)]
     middle = np.array([t.mean() for t in windows])
     shift, weight = np.full(count, np.nan), np.zeros(count)
@@ -65,12 +63,12 @@ def align(a: Activity, b: Activity, near: float | None = None) -> Sync:
         near_by = np.abs(middle[known] - middle[k]).min() if len(known) else abs(middle[k] - at)
         reach = interval + MAX_DRIFT * near_by
         shift[k], weight[k] = _lowest(a, b, windows[k], clock, np.arange(-reach, reach + 1, interval / 8))
-        clock = _clock(middle, shift, weight, clock)
+        clock = line(middle, shift, weight, clock)
     distinct = weight > 0
     for _ in range(8):
         for k in np.flatnonzero(distinct):
             shift[k], weight[k] = _step(a, b, windows[k], clock, interval / 4)
-        clock = _clock(middle, shift, weight, clock)
+        clock = line(middle, shift, weight, clock)
     used = weight > 0
     if not used.any():
         raise UserError("the offset cannot be found to less than a frame: no part of the recordings has a distinct motion")
@@ -88,10 +86,6 @@ def align(a: Activity, b: Activity, near: float | None = None) -> Sync:
         float(np.abs(off).max()),
         told,
     )
-
-
-Line = tuple[float, float, float]
-"""(offset, drift, centre), us: t' = t + offset + drift (t - centre)."""
 
 
 def _mapped(t: np.ndarray, clock: Line) -> np.ndarray:
@@ -136,28 +130,6 @@ def _step(a: Activity, b: Activity, t: np.ndarray, clock: Line, width: float) ->
         return np.nan, 0.0
     step = float(np.clip(moved / gain, -2 * width, 2 * width))
     return float(_mapped(t.mean(), clock) - t.mean()) + step, float(gain**2 / np.linalg.inv(normal)[2, 2])
-
-
-def _clock(middle: np.ndarray, shift: np.ndarray, weight: np.ndarray, before: Line) -> Line:
-    """The line through the windows' offsets; one that lies far off the others loses its weight. Four windows give a drift.
-
-    What crystals do (`_DRIFT`) is known beforehand: it holds the drift where the windows tell less.
-    """
-    for _ in range(len(weight)):
-        used = np.flatnonzero(weight > 0)
-        if not len(used):
-            return before
-        x, y, w = middle[used], shift[used], weight[used]
-        level, drift = fitted(x, y, w, len(used) >= _FEWEST_WINDOWS)
-        centre = float(np.average(x, weights=w))
-        off = np.abs(y - level - drift * (x - centre)) * np.sqrt(w)
-        if len(used) < 5 or off.max() <= 6 * 1.4826 * np.median(off) + 1e-6:
-            break
-        weight[used[off.argmax()]] = 0.0
-    if drift:
-        variance = float((off**2).sum()) / (len(used) - 2) / float((w * (x - centre) ** 2).sum())
-        drift /= 1 + variance / _DRIFT**2
-    return level, drift, centre
 
 
 def _coarse(a: Activity, b: Activity, near: float | None) -> tuple[float, float, float, float]:
