@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import pickle
+import re
 import struct
 import subprocess
 import sys
@@ -628,3 +629,31 @@ def test_a_heap_of_texts_that_leads_in_a_circle(path: Path) -> None:
     content[heap : heap + 16] = bytes(16)
     path.write_bytes(content)
     rejected(f"^{path}: a damaged HDF5 file .a heap of texts is damaged", open_recording, path)
+
+
+def test_the_code_of_the_document_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    document = (Path(__file__).parents[1] / "docs" / "recordings.md").read_text("utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", document, re.DOTALL)
+    assert len(blocks) == 3
+    monkeypatch.chdir(tmp_path)
+    names: dict = {}
+    exec(blocks[0], names)
+    assert len(names["during"]) == 1
+    plain: dict = {}
+    exec(blocks[1], plain)
+    assert plain["x"].tolist() == [5, 2]
+    assert plain["images"].name is None  # of a file that is closed
+    assert plain["labels"]["name"].tolist() == [b"AU12"]
+    exec(blocks[2], names)
+    assert names["data"].classes == ("AU12",)
+    told = {"lux": (3.5,), "session": ("1",), "sensor": ("DAVIS346",), "lamp": ("LED",), "distance": (0.6,)}
+    assert names["data"].conditions == told
+
+
+def test_the_document_names_all_that_is_in_a_file(path: Path) -> None:
+    document = (Path(__file__).parents[1] / "docs" / "recordings.md").read_text("utf-8")
+    with h5py.File(path) as file:
+        found = [*file.attrs, *file["events"].attrs, *(file["labels"].dtype.names or ())]
+        found += [f"`events/{name}" for name in file["events"]] + [f"`{name}" for name in file]
+        found += [name for kind in ("frames/rgb", "samples/imu", "triggers") for name in file[kind]]
+    assert [name for name in found if name not in document] == []
