@@ -101,11 +101,16 @@ def test_colours_and_several_streams_of_frames(tmp_path: Path) -> None:
 def test_frames_that_do_not_fit_the_others_are_left_out(tmp_path: Path) -> None:
     path = tmp_path / "a.aedat4"
     image = np.ones((3, 4), np.uint8)
-    odd = [frame_packet(image[:2], 20), frame_packet(image, 25, format=1), frame_packet(image, 5)]
+    odd = [
+        frame_packet(image[:2], 20),
+        frame_packet(np.ones((9, 9), np.uint8), 21),
+        frame_packet(image, 25, format=1),
+        frame_packet(image, 5),
+    ]
     write_aedat4(path, STREAMS, [(FRAMES, p) for p in (frame_packet(image, 10), *odd, frame_packet(2 * image, 30))])
     with pytest.warns(RecordingWarning, match="1 frames of an unknown format"):
         recording = open_recording(path)
-    with pytest.warns(RecordingWarning, match="2 frames of another size"):
+    with pytest.warns(RecordingWarning, match="3 frames of another size"):
         frames = recording.frames["grey"]
     assert frames.t.tolist() == [10, 30]
     assert frames.images[:][:, 0, 0].tolist() == [1, 2]

@@ -85,7 +85,7 @@ def _block(events: list[np.ndarray], triggers: list[np.ndarray], done: float) ->
     columns = (np.concatenate([e[name].astype(dtype) for e in events] or [np.empty(0, dtype)]) for name, dtype in _FIELDS.items())
     t = np.concatenate([part["t"] for part in triggers] or [np.empty(0)])
     source = np.concatenate([part["source"] for part in triggers] or [np.empty(0)])
-    return Block.of(columns, Triggers.make(t.astype(np.int64), source, np.isin(source, _RISES)), done)
+    return Block.of(columns, Triggers.make(t.astype(np.int64), source, np.isin(source, _RISES)) if len(t) else None, done)
 
 
 _FIELDS = {"t": DTYPES["t"], "x": DTYPES["x"], "y": DTYPES["y"], "on": DTYPES["p"]}
@@ -104,6 +104,7 @@ def _scanned(path: Path) -> dict[str, Mapping[str, Any]]:
     seen: dict[int, int] = {}
     odd = 0
     imus: dict[int, list[np.ndarray]] = {}
+    streams = _decoder(path).id_to_stream()
     for packet, _ in _packets(path, _header(path)[1], told=False):
         id = packet["stream_id"]
         if "imus" in packet:
@@ -111,7 +112,8 @@ def _scanned(path: Path) -> dict[str, Mapping[str, Any]]:
         elif "frame" in packet:
             frame = packet["frame"]
             number = seen[id] = seen.get(id, -1) + 1
-            if frame["format"] not in _FORMATS:
+            stated = streams[id]["width"] * streams[id]["height"]
+            if frame["format"] not in _FORMATS or (stated and frame["width"] * frame["height"] > stated):
                 odd += 1
                 continue
             name, dtype = _FORMATS[frame["format"]]
