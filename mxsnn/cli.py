@@ -238,13 +238,12 @@ def sync(
     from mxsnn.events import open_recording, sync, write
     from mxsnn.events.sync.files import joined, open_any
 
-    ways = {"triggers": sync.by_triggers, "motion": sync.by_motion, "mark": sync.by_mark}
-    if by is not None and by not in ways:
-        raise UserError(f"--by {by}: no way to synchronise{suggestion(by, ways)}")
+    if by is not None and by not in sync.WAYS:
+        raise UserError(f"--by {by}: no way to synchronise{suggestion(by, sync.WAYS)}")
     with _warnings():
         first, second = open_recording(a, **_reading(reading)), open_any(b, fps, times)
         by = by or ("triggers" if len(first.triggers) else "motion")
-        found = ways[by](first, second, _us("near", near, 1e6))
+        found = sync.WAYS[by](first, second, _us("near", near, 1e6))
         if out is not None:
             write(out, joined(first, second, found), overwrite=overwrite)
     clock = found.clock
@@ -429,7 +428,7 @@ _VIEW = {
 _SYNC = {
     "a": {"metavar": "A", "type": Path, "help": "a recording with events: the clock that both are put on"},
     "b": {"metavar": "B", "type": Path, "help": "a recording, a video, a GIF or a folder of images"},
-    "--by": {"metavar": "WAY", "help": "triggers, motion or mark; else triggers where A has edges, and motion where not"},
+    "--by": {"metavar": "WAY", "help": "triggers, motion, pixels or mark; else triggers where A has edges, and motion where not"},
     "--near": {"metavar": "S", "type": float, "help": "A's time less B's, in seconds, as far as it is known"},
     "--fps": {"metavar": "N", "type": float, "help": "of B's images or video, where they have no times of their own"},
     "--times": {"metavar": "FILE", "type": Path, "help": "times of B's images, a line each: whole us, or s with a decimal point"},
