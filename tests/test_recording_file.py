@@ -520,6 +520,9 @@ def test_an_index_that_does_not_fit(path: Path) -> None:
         file["events/index"][0] = 1
     rejected(f"{path}: the index does not fit", open_recording(path).events.window, 0, 1000)
     with edited(path) as file:
+        file["events/index"][0] = 10**7
+    rejected(f"{path}: the index does not fit", lambda: open_recording(path).events.span)
+    with edited(path) as file:
         file["events"].attrs["every"] = 500
         set_to("events/index", [9, 8])(file)
     rejected("events/index goes back at entry 1", open_recording, path)

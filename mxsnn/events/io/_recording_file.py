@@ -27,6 +27,7 @@ EVERY = 2**15
 """Events from one entry of the index to the next, and in a chunk: what is read at least for a window."""
 
 _PIECE = 2**20  # events
+_UNFIT = "the index does not fit the times of the events; the file is damaged"
 _UNKNOWN = np.iinfo(np.int64).min  # of a time in the table of labels
 _TEXTS = ("subject", "session", "sensor")
 
@@ -81,7 +82,10 @@ class FileEvents:
         if not self.n:
             return None
         with named(self.file.path), self.file.opened() as file:
-            return int(self.index[0]), int(file["events/t"][self.n - 1])
+            last = int(_column(file, "t", slice(self.n - 1, self.n))[0])
+            if last < self.index[-1]:
+                raise UserError(_UNFIT)
+            return int(self.index[0]), last
 
     def window(self, t0: int, t1: int) -> Events:
         """The events with t0 <= t < t1 (us), in memory. Raises: UserError where t1 lies before t0."""
@@ -95,7 +99,7 @@ class FileEvents:
         with named(self.file.path), self.file.opened() as file:
             t = _column(file, "t", slice(start, stop))
             if not np.array_equal(t[:: self.every], self.index[start // self.every : last]):
-                raise UserError("the index does not fit the times of the events; the file is damaged")
+                raise UserError(_UNFIT)
             if (t[1:] < t[:-1]).any():
                 k = int((t[1:] < t[:-1]).argmax()) + 1
                 raise UserError(f"the times go back at event {start + k}: {t[k]} us after {t[k - 1]} us")
