@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -673,3 +676,12 @@ def test_memory_is_reserved_for_what_the_first_blocks_foretell() -> None:
     assert 2_000 <= _room(1_000, 0.5) <= 2_300 and 100_000 <= _room(1_000, 0.01) <= 115_000
     assert _room(1_000, 1e-9) == _room(1_000, 0.0) == 2**26  # more than that not at once
     assert _room(10**8, 1.0) == 2 * 10**8
+
+
+def test_a_reader_that_may_write_nowhere(tmp_path: Path) -> None:
+    """numba refuses to keep what it compiled where neither the package nor the home can be written."""
+    path = raw(tmp_path, "evt2", [t2(9), e2(1, 2, 3)])
+    nowhere = {**os.environ, "NUMBA_CACHE_LOCATOR_CLASSES": "IPythonCacheLocator"}  # the one that has no place for a module
+    code = "import sys; from mxsnn.events import read; print(len(read(sys.argv[1])))"
+    done = subprocess.run([sys.executable, "-c", code, str(path)], env=nowhere, capture_output=True, text=True, check=True)
+    assert done.stdout == "1\n"

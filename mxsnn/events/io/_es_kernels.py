@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from mxsnn.events.io._compiled import compiled
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def dvs(data: np.ndarray, height: int, now: int, t: np.ndarray, x: np.ndarray, y: np.ndarray, p: np.ndarray) -> tuple:
     """Bytes that are used up, events, others, and the time of the last."""
     k = n = 0
@@ -29,7 +30,7 @@ def dvs(data: np.ndarray, height: int, now: int, t: np.ndarray, x: np.ndarray, y
     return k, n, 0, now
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def atis(data: np.ndarray, height: int, now: int, t: np.ndarray, x: np.ndarray, y: np.ndarray, p: np.ndarray) -> tuple:
     """As `dvs`; the others measure exposures."""
     k = n = others = 0

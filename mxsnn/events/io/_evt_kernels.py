@@ -10,7 +10,8 @@ and how many words it wrote.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from mxsnn.events.io._compiled import compiled
 
 # Slots of the state of a decoder: time before the low bits (us; the high bits and all wraps), what the wraps add to it, whether
 # a time was seen, low bits of the time, row (-1: none yet), first column (-1: none yet) and polarity of the next vector, words of
@@ -31,7 +32,7 @@ _BITS = np.array([([k for k in range(8) if byte >> k & 1] + 8 * [0])[:8] for byt
 _COUNT = np.array([byte.bit_count() for byte in range(256)], _U)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _step(state, high, bits):
     """Takes a word with the high bits of a time of `bits` bits. A wrap is a step back by half the range or more."""
     if state[TIMED] and state[TIME] - state[WRAPS] - high >= 1 << (bits - 1):
@@ -40,7 +41,7 @@ def _step(state, high, bits):
     state[TIME] = state[WRAPS] + high
 
 
-@njit(cache=True, nogil=True, inline="always")
+@compiled
 def _spread(x, n, first, byte):
     """Writes the columns `first` + k of the bits k in a byte from index n, and returns the index after them."""
     for k in range(8):
@@ -48,7 +49,7 @@ def _spread(x, n, first, byte):
     return n + _COUNT[byte]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def decode_evt2(words, t, x, y, p, edges, state):
     """EVT2, words uint32 [M]: type 31..28; event: time 27..22, x 21..11, y 10..0; trigger: time 27..22, input 12..8, level 0."""
     i, n, k, end = _U(0), _U(0), 0, _U(len(words))
@@ -88,7 +89,7 @@ def decode_evt2(words, t, x, y, p, edges, state):
     return i, n, k
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def decode_evt21(words, upper, t, x, y, p, edges, state):
     """EVT2.1, words uint32 [M, 2]: the half `upper` as in EVT2, bit k of the other for the pixel at x + k."""
     i, n, k, end = _U(0), _U(0), 0, _U(len(words))
@@ -123,7 +124,7 @@ def decode_evt21(words, upper, t, x, y, p, edges, state):
     return i, n, k
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def decode_evt3(words, t, x, y, p, edges, state):
     """EVT3, words uint16 [M]: type 15..12, the rest its value.
 
@@ -203,7 +204,7 @@ def decode_evt3(words, t, x, y, p, edges, state):
     return i, n, k
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _fill(words, n, state, high, bits, kind):
     """Writes high times from the last one towards `high`, both with all wraps, and returns the index after them.
 
@@ -222,7 +223,7 @@ def _fill(words, n, state, high, bits, kind):
     return n
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def encode_evt2(t, x, y, p, edges, words, state):
     """Events and edges in the order of time as words uint32 [M] of EVT2."""
     i = k = n = 0
@@ -247,7 +248,7 @@ def encode_evt2(t, x, y, p, edges, words, state):
     return i, k, n
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def encode_evt3(t, x, y, p, edges, words, state):
     """Events and edges in the order of time as words uint16 [M] of EVT3.
 

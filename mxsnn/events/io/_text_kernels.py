@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from mxsnn.events.io._compiled import compiled
 
 GOOD, BAD, POLARITY = range(3)
 """What a line is: an event, none, one whose polarity is not -1, 0 or 1."""
@@ -11,7 +12,7 @@ GOOD, BAD, POLARITY = range(3)
 _LARGEST = np.iinfo(np.int64).max
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def parse(data, fields, scale, seen, t, x, y, p):
     """Lines of numbers between spaces, tabs, commas or semicolons, up to the last line break in uint8 `data`.
 
@@ -63,7 +64,7 @@ def parse(data, fields, scale, seen, t, x, y, p):
     return k, lines, n, GOOD
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _number(data, k, scale, needed):
     """A number times 10**scale as a whole one, halves up; where it ends; whether it is one and, for scale 0, whole."""
     if not needed:
@@ -129,6 +130,6 @@ def _number(data, k, scale, needed):
     return -value if negative else value, k, _ends(data[k])
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _ends(byte):
     return byte == 32 or byte == 9 or byte == 44 or byte == 59 or byte == 13 or byte == 10
