@@ -235,7 +235,7 @@ def test_a_table_of_image_folders_and_gifs(tmp_path: Path) -> None:
     rejected("images have no times of their own; give fps", own.recording, 0)
     one = frame_set(tmp_path, label="movement", first=1).recording(1)
     assert one.labels == (Label("frown", "movement", 0, 40_000, 80_000),)
-    rejected("has 4 frames from number 2, but a label names 1", frame_set(tmp_path, label="movement", first=2).recording, 1)
+    rejected("its frames are 2 to 5, but labels name 1 to 3", frame_set(tmp_path, label="movement", first=2).recording, 1)
     assert data.fingerprint() != own.fingerprint()
 
 
@@ -266,6 +266,18 @@ def test_a_table_of_clips_that_is_wrong(tmp_path: Path, lines: list[str], messag
     layouts.image(tmp_path / "a" / "1.png", 1)
     layouts.text(tmp_path / "labels.csv", lines)
     rejected(message, frame_set, tmp_path, fps=10)
+
+
+def test_images_that_count_otherwise_than_the_table(tmp_path: Path) -> None:
+    for k in range(1, 4):
+        layouts.image(tmp_path / "a" / f"img{k}.png", k)
+    for onset, offset, fits in ((46, 48, False), (3, 9, True), (0, 1, True), (0, 0, False)):
+        layouts.text(tmp_path / "labels.csv", ["clip,emotion,onset,offset", f"a,joy,{onset},{offset}"])
+        data = frame_set(tmp_path, fps=10)
+        if fits:
+            assert data.recording(0).labels[0].onset == (onset - 1) * 100_000
+        else:
+            rejected(f"a: its frames are 1 to 3, but labels name {onset} to {offset}", data.recording, 0)
 
 
 def test_images_whose_names_do_not_count(tmp_path: Path) -> None:
@@ -514,4 +526,7 @@ def test_damaged_codings_are_read_or_refused(data: st.DataObject, tmp_path_facto
             assert "coding-20140508.csv" in str(error) and "\n" not in str(error)
         else:
             for i in range(len(found)):
-                assert found.source(i).labels is not None
+                try:
+                    found.recording(i)
+                except UserError as error:
+                    assert "but labels name" in str(error)

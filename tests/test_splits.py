@@ -63,6 +63,11 @@ def test_mistakes():
         folds(labels, 3, 0, np.arange(12) % 2)
     with pytest.raises(UserError, match="between 0 and 1; got 1"):
         with_validation(labels, np.arange(3), 1, 0)
+    with pytest.raises(UserError, match=r"0.1 is less than one of the 4 subjects left; give at least 0.25"):
+        with_validation(labels, np.arange(2), 0.1, 0, np.arange(12) % 4)
+    assert len(with_validation(labels, np.arange(0), 0.25, 0, np.arange(12) % 4).validation) == 3
+    with pytest.raises(UserError, match="less than one of the 1 subjects left; there is no second one"):
+        with_validation(labels, np.arange(2), 0.5, 0, np.zeros(12, int))
     with pytest.raises(UserError, match="--folds 5"):
         official(labels, np.zeros(12, bool), 0.3, 0)
     with pytest.raises(UserError, match=r"subjects .* are in the official test part and outside"):

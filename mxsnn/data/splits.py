@@ -59,7 +59,11 @@ def with_validation(labels: np.ndarray, test: np.ndarray, fraction: float, seed:
     rest = np.setdiff1d(np.arange(len(labels)), test)
     if not 0 < fraction < 1:
         raise UserError(f"the validation fraction must lie between 0 and 1; got {fraction}")
-    parts = _dealt(labels[rest], max(2, round(1 / fraction)), seed, None if groups is None else groups[rest])
+    count, who = max(2, round(1 / fraction)), None if groups is None else groups[rest]
+    if who is not None and count > (people := len(np.unique(who))):
+        needed = f"give at least {1 / people:.2f}" if people > 1 else "there is no second one to train on"
+        raise UserError(f"a validation part of {fraction:g} is less than one of the {people} subjects left; {needed}")
+    parts = _dealt(labels[rest], count, seed, who)
     return Split(train=np.sort(rest[np.concatenate(parts[1:])]), validation=rest[parts[0]], test=np.sort(test))
 
 

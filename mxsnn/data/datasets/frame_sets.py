@@ -62,14 +62,16 @@ class Clips:
         clip = self.clips[index]
         frames, numbers = self._frames(clip.path)
 
+        first, last = int(numbers[0]), int(numbers[-1])
+        named = [n for la in clip.labels for n in (la.onset, la.apex, la.offset) if n is not None]
+        # A published label may reach a little beyond the images; one that lies wholly apart counts otherwise than they do.
+        if named and (max(named) < first or min(named) > last or (self.fps is None and not set(named) <= set(numbers.tolist()))):
+            raise UserError(f"{clip.path}: its frames are {first} to {last}, but labels name {min(named)} to {max(named)}")
+
         def time(number: int | None) -> int | None:
             if number is None:
                 return None
-            if self.fps is not None:
-                return round((number - int(numbers[0])) * 1e6 / self.fps)
-            if not 0 <= number - self.first < len(frames):
-                raise UserError(f"{clip.path}: has {len(frames)} frames from number {self.first}, but a label names {number}")
-            return int(frames.t[number - self.first])
+            return int(frames.t[number - first]) if self.fps is None else round((number - first) * 1e6 / self.fps)
 
         labels = tuple(replace(la, onset=time(la.onset), apex=time(la.apex), offset=time(la.offset)) for la in clip.labels)
         samples = {} if clip.openface is None else {"openface": read_openface(clip.openface, t=frames.t)[0]}
