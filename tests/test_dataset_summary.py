@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import re
 import subprocess
 import sys
@@ -55,6 +56,8 @@ def test_a_folder_is_recognised_and_opened(name: str, tmp_path: Path) -> None:
     assert len(data) > 2
     assert summary(data)["recordings"] == len(data)
     assert data.fingerprint() == open_dataset(name, root).fingerprint()
+    copy = pickle.loads(pickle.dumps(data))  # as the processes get it that encode ahead
+    assert copy.recording(1).labels == data.recording(1).labels
 
 
 def test_other_folders_are_recognised(tmp_path: Path) -> None:

@@ -12,13 +12,14 @@ import pytest
 import scipy.io
 import tonic.dataset
 import tonic.datasets
+from numpy.lib.recfunctions import unstructured_to_structured
 
 from mxsnn.data.datasets.nmnist import nmnist
 from mxsnn.data.datasets.tonic_sets import REFUSED, SETS, spikingjelly_folders, tonic_dataset
 from mxsnn.data.splits import official
 from mxsnn.errors import UserError
 from mxsnn.events import Events
-from tests import layouts
+from tests import aedat4_files, layouts
 
 
 def rejected(message: str, call: Callable, *args: object, **options: object) -> None:
@@ -44,7 +45,7 @@ def expected(n: int, size: tuple[int, int], seed: int) -> Events:
     return Events.make(t, x, y, p, size)
 
 
-def test_every_set_of_tonic_is_taken_or_refused(tmp_path: Path) -> None:
+def test_every_set_of_tonic_is_taken_or_refused(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     taken = set(SETS)
     assert taken | set(REFUSED) == set(tonic.datasets.__all__)
     assert not taken & set(REFUSED)
@@ -55,6 +56,7 @@ def test_every_set_of_tonic_is_taken_or_refused(tmp_path: Path) -> None:
         rejected(f"tonic does not find the files of {name}; download=True", tonic_dataset, name, tmp_path / "empty")
     for name in ("POKERDVS", "DVSLip", "NTIDIGITS18"):  # which do not ask whether to download
         rejected(f"{name}: tonic cannot open {name} there", tonic_dataset, name, tmp_path / "empty")
+    assert capsys.readouterr().out == ""
 
 
 def test_dvs_gesture(tmp_path: Path) -> None:
@@ -95,7 +97,12 @@ def test_cifar10_dvs_keeps_the_last_tenth_of_each_class(tmp_path: Path, few: Non
             path = tmp_path / "CIFAR10DVS" / name / f"cifar10_{name}_{k}.aedat4"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch()
+    packet = aedat4_files.events_packet(unstructured_to_structured(layouts.events(20, (128, 128), 7), aedat4_files.EVENT))
+    aedat4_files.write(tmp_path / "CIFAR10DVS" / "dog" / "cifar10_dog_10.aedat4", {0: ("EVTS", 128, 128)}, [(0, packet)])
     data = tonic_dataset("CIFAR10DVS", tmp_path)
+    full = next(i for i, identity in enumerate(data.identities) if "dog_10.aedat4" in identity)
+    assert data.classes[data.labels[full]] == "dog"
+    assert data[full] == expected(20, (128, 128), 7)
     assert len(data.classes) == 10
     assert sorted(set(data.labels.tolist())) == [0, 5]
     # In the order of text, 8 and 9 are the last of 0, 1, 10, 11 ... 19, 2 ... 9.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -128,8 +130,10 @@ def _open(name: str, root: str, options: tuple[tuple[str, Any], ...], download: 
 
     cls = getattr(tonic.datasets, name)
     made = cls if download else type(name, (cls,), {"download": _refuse, "_is_file_present": lambda self: True})
+    said = contextlib.nullcontext() if download else contextlib.redirect_stdout(io.StringIO())  # DVSLip prints and exits
     try:
-        return made(save_to=root, **dict(options))
+        with said:
+            return made(save_to=root, **dict(options))
     except TypeError as error:
         raise UserError(f"tonic's {name} takes other options: {error}") from error
     except UserError as error:
