@@ -603,6 +603,7 @@ def test_exposure_marks_of_a_real_camera(test_data: Path) -> None:
     found = by_triggers(a, frames, near=3_000)
     assert found.clock(a.frames["grey"].t).tolist() == a.frames["grey"].t.tolist() and found.rms == found.largest == 0
     assert found.rests == "pulses of inputs 8 and 9, exposures of grey: 6 edges that match, of 8 and 8"
+    assert by_triggers(a, a, near=0).clock(a.triggers.t).tolist() == a.triggers.t.tolist()
     true = Clock(1_589_163_147_000_000, 2e-4)
     found = by_triggers(a, true.inverse.moved(frames), near=true.offset)
     assert off(found.clock, true, true.inverse(a.frames["grey"].t)) < 3

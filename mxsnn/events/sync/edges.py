@@ -241,14 +241,14 @@ def by_triggers(a: Recording, b: Recording, near: int | None = None) -> Sync:
 
 
 def _pulses(recording: Recording) -> dict[str, dict[str, np.ndarray]]:
-    """Times of the edges by input: of both levels together, and of each. Two inputs, one with starts, one with ends, are one."""
+    """Times of the edges by input: of both levels together, and of each. Two inputs in a row, one with starts, one with ends, are one."""
     edges = recording.triggers
     ids = np.unique(edges.id).tolist()
     by_level = [{id: edges.t[(edges.id == id) & (edges.value == level)] for id in ids} for level in (1, 0)]
     found: dict[str, dict[str, np.ndarray]] = {}
     for rise, rising in by_level[0].items():
         for fall, falling in by_level[1].items():
-            alone = not len(by_level[1][rise]) and not len(by_level[0][fall])
+            alone = fall == rise + 1 and not len(by_level[1][rise]) and not len(by_level[0][fall])
             if len(rising) and len(falling) and (rise == fall or alone):
                 name = f"input {rise}" if rise == fall else f"inputs {rise} and {fall}"
                 found[name] = {"pulses": np.concatenate([rising, falling])}
