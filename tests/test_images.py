@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import struct
 import sys
 import warnings
@@ -245,6 +246,24 @@ def test_a_video(tmp_path: Path, colours: int, pix_fmt: str) -> None:
     np.testing.assert_array_equal(frames.images, pictures)
     assert frames.t.tolist() == [1000 * time for time in times]
     assert read_frames(tmp_path / "a.mkv", fps=1000).t.tolist() == [0, 1000, 2000, 3000, 4000, 5000]
+
+
+def test_a_video_that_would_fill_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures = np.stack([picture(k, 32, 48) for k in range(9)])
+    film(tmp_path / "a.mkv", pictures, list(range(0, 90, 10)), "gray", "ffv1")
+    monkeypatch.setattr(images, "LIMIT", 8 * 32 * 48)
+    frames = read_frames(tmp_path / "a.mkv")
+    assert isinstance(frames.images, images.InOrder)
+    assert frames.t.tolist() == list(range(0, 90_000, 10_000))
+    for index in (slice(None), slice(2, 5), [7, 0, 7, 3], slice(None, None, -2), np.arange(9) > 5, slice(4, 4), 8, 0, -1):
+        np.testing.assert_array_equal(frames.images[index], pictures[index])
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(frames)).images[4:6], pictures[4:6])
+    with pytest.raises(IndexError):
+        frames.images[9]
+    film(tmp_path / "a.mkv", pictures[:4], [0, 10, 20, 30], "gray", "ffv1")
+    frames.images[0]
+    with pytest.raises(UserError, match=r"a.mkv: has changed since it was opened"):
+        frames.images[8]
 
 
 def test_a_video_cut_short(tmp_path: Path) -> None:

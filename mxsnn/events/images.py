@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import threading
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mxsnn.errors import CutShortWarning, UserError
-from mxsnn.events.recording import Frames
+from mxsnn.events.recording import Frames, Images
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".pgm", ".ppm", ".webp")
 """Of the files in a folder that are images."""
@@ -21,8 +23,8 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".pgm", ".ppm", ".
 SEVERAL = (".gif", ".tif", ".tiff", ".webp", ".apng")
 """Of image files that may hold more than one image."""
 
-LIMIT = 4 * 2**30
-"""Bytes that the images of one file may fill: a GIF or a video is decoded into memory."""
+LIMIT = 2 * 2**30
+"""Bytes that the images of one file may fill in memory."""
 
 _FORMATS = ("PNG", "JPEG", "BMP", "TIFF", "PPM", "GIF", "WEBP")  # no other decoder of Pillow sees a file
 _ORIENTATION = 0x0112
@@ -70,6 +72,52 @@ class ImageFiles:
         return image
 
 
+class InOrder:
+    """Images [N, ...] that can only be decoded in order, and are when they are indexed: to go back is to start anew.
+
+    `start` begins at the first of all images, of which `numbers` [N] are meant; `path` stands in errors.
+    """
+
+    def __init__(
+        self, path: Path, start: Callable[[], Iterator[np.ndarray]], numbers: np.ndarray, one: tuple[int, ...], dtype: Any
+    ) -> None:
+        self._path, self._start, self._numbers, self._one = path, start, numbers, one
+        self.dtype = np.dtype(dtype)
+        self.shape = (len(numbers), *one)
+        self._lock = threading.Lock()
+        self._images: Iterator[np.ndarray] = iter(())
+        self._at, self._last = -1, np.empty(0)
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __getitem__(self, index: Any) -> np.ndarray:
+        """As `ImageFiles`."""
+        chosen = np.arange(len(self))[index]
+        wanted = np.atleast_1d(self._numbers[chosen])
+        images = np.empty((len(wanted), *self._one), self.dtype)
+        with self._lock:
+            for k in np.argsort(wanted, kind="stable"):
+                images[k] = self._read(int(wanted[k]))
+        return images[0] if np.ndim(chosen) == 0 else images
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self._path, self._start, self._numbers, self._one, self.dtype)
+
+    def _read(self, number: int) -> np.ndarray:
+        if number < self._at or self._at < 0:
+            self._images, self._at = self._start(), -1
+        while self._at < number:
+            image = next(self._images, None)
+            if image is None:
+                self._at = -1
+                raise UserError(f"{self._path}: has changed since it was opened; it has no image {number}")
+            self._at, self._last = self._at + 1, image
+        if (self._last.shape, self._last.dtype) != (self._one, self.dtype):
+            raise UserError(f"{self._path}: has changed since it was opened; it was {_told((self._one, self.dtype))}")
+        return self._last
+
+
 def read_frames(
     path: str | Path | Sequence[str | Path],
     t: ArrayLike | None = None,
@@ -80,7 +128,8 @@ def read_frames(
     """Frames of a folder of images, a list of image files, a GIF (or TIFF, APNG, WebP) or a video.
 
     The images of a folder are ordered by name, in which digits count as numbers: frame_9 precedes frame_10. A list keeps
-    its order. They are read when they are indexed; all others are decoded into memory, up to `LIMIT`.
+    its order. They are read when they are indexed; a GIF or video is decoded into memory, but a video that fills more
+    than `LIMIT` is decoded anew, in order, when it is indexed.
 
     Times, us: given (`t`, or `start` and `end` of the exposures), or k / `fps`, else the file's own: in a GIF the durations
     before the frame, in a video its time stamp.
@@ -199,7 +248,7 @@ class _Growing:
     """Images that come one by one, as one array; it never exceeds `LIMIT` bytes."""
 
     def __init__(self, path: Path, shape: tuple[int, ...], dtype: Any, expected: int) -> None:
-        self.path, self.n = path, 0
+        self.path, self.n, self.kept = path, 0, True
         self.most = LIMIT // max(int(np.prod(shape)) * np.dtype(dtype).itemsize, 1)
         expected = max(expected, 1)
         if expected > self.most:
@@ -210,13 +259,18 @@ class _Growing:
         if image.shape != self.images.shape[1:] or image.dtype != self.images.dtype:
             a, b = _told((image.shape, image.dtype)), _told((self.images.shape[1:], self.images.dtype))
             raise UserError(f"{self.path}: frame {self.n} is {a}, those before {b}; images of one stream are alike")
-        if self.n == self.most:
+        if self.n == self.most and self.kept:
             self._refuse()
-        if self.n == len(self.images):
+        if self.kept and self.n == len(self.images):
             more = min(self.n, self.most - self.n)
             self.images = np.concatenate([self.images, np.empty((more, *self.images.shape[1:]), self.images.dtype)])
-        self.images[self.n] = image
+        if self.kept:
+            self.images[self.n] = image
         self.n += 1
+
+    def drop(self) -> None:
+        """Keeps none from now on; the next are only held against the first."""
+        self.images, self.kept = self.images[:1].copy(), False
 
     def done(self) -> np.ndarray:
         return self.images[: self.n]
@@ -251,38 +305,54 @@ def _several(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
     return images.done(), None
 
 
-def _video(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
+def _video(path: Path) -> tuple[Images, np.ndarray | None]:
     """All images of a video's first stream, upright, and their time stamps, us; None where a frame has none."""
+    times: list[int | None] = []
+    images = None
+    for time, image in _film(path, told=True):
+        if images is None:
+            images = _Growing(path, image.shape, image.dtype, 1)
+        elif len(times) == images.most:
+            images.drop()
+        images.add(image)
+        times.append(time)
+    if images is None:
+        raise UserError(f"{path}: the video holds no frame")
+    known = [time for time in times if time is not None]
+    at = np.array(known, np.int64) if len(known) == len(times) else None
+    if images.kept:
+        return images.done(), at
+    shape, dtype = images.images.shape[1:], images.images.dtype
+    return InOrder(path, partial(_film_images, path), np.arange(len(times)), shape, dtype), at
+
+
+def _film_images(path: Path) -> Iterator[np.ndarray]:
+    return (image for _, image in _film(path, told=False))
+
+
+def _film(path: Path, told: bool) -> Iterator[tuple[int | None, np.ndarray]]:
+    """Time stamps, us, and images of a video up to its end or the first damage, of which a warning tells."""
     try:
         import av
     except ImportError as error:
         raise UserError(f"{path}: a video is read with PyAV; install it by: pip install 'mxsnn[video]'") from error
-    times: list[int | None] = []
-    images = None
+    n = 0
     try:
         with av.open(str(path)) as container:
             if not container.streams.video:
                 raise UserError(f"{path}: holds no video")
-            stream = container.streams.video[0]
-            try:
-                for frame in container.decode(stream):
-                    image = _upright(frame)
-                    if images is None:
-                        images = _Growing(path, image.shape, image.dtype, stream.frames)  # 0 where the header says nothing
-                    images.add(image)
-                    times.append(None if frame.time is None else round(frame.time * 1e6))
-            except (av.FFmpegError, ValueError) as error:
-                if images is None or isinstance(error, UserError):
-                    raise
-                warnings.warn(f"{path}: cut short or damaged after {len(times)} images ({error})", CutShortWarning, stacklevel=3)
+            for frame in container.decode(container.streams.video[0]):
+                image = _upright(frame)
+                yield None if frame.time is None else round(frame.time * 1e6), image
+                n += 1
     except UserError:
         raise
     except (av.FFmpegError, ValueError, OSError) as error:
-        raise UserError(f"{path}: no video that can be read, or damaged ({' '.join(str(error).split())})") from error
-    if images is None:
-        raise UserError(f"{path}: the video holds no frame")
-    known = [time for time in times if time is not None]
-    return images.done(), np.array(known, np.int64) if len(known) == len(times) else None
+        problem = " ".join(str(error).split())
+        if n == 0:
+            raise UserError(f"{path}: no video that can be read, or damaged ({problem})") from error
+        if told:
+            warnings.warn(f"{path}: cut short or damaged after {n} images ({problem})", CutShortWarning, stacklevel=4)
 
 
 def _upright(frame: Any) -> np.ndarray:

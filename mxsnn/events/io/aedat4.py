@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 import struct
-import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property, partial
@@ -21,6 +20,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from mxsnn.errors import CutShortWarning, RecordingWarning, UserError
+from mxsnn.events.images import InOrder
 from mxsnn.events.io._source import Block, Format, Source, named
 from mxsnn.events.recording import Frames, Recording, Samples, Triggers
 from mxsnn.events.stream import DTYPES
@@ -130,7 +130,7 @@ def _scanned(path: Path) -> dict[str, Mapping[str, Any]]:
     names = [name for name, _, _ in kinds.values()]
     frames = {}
     for id, (name, shape, dtype) in sorted(kinds.items()):
-        images = _Images(path, id, np.array(kept[id]), shape, dtype)
+        images = InOrder(path, partial(_pixels, path, id), np.array(kept[id]), shape, dtype)
         t, start, end = np.array(times[id], np.int64).T
         frames[name if names.count(name) == 1 else f"{name}_{id}"] = Frames.make(images, t, start, end)
     samples = {}
@@ -180,50 +180,13 @@ def _part(whole: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return whole[name]
 
 
-class _Images:
-    """Images of a stream, decoded when they are indexed. Packets can only be read in order: to go back is to start anew."""
-
-    def __init__(self, path: Path, stream: int, numbers: np.ndarray, one: tuple[int, ...], dtype: Any) -> None:
-        self._path, self._stream, self._numbers, self._one = path, stream, numbers, one
-        self.dtype = np.dtype(dtype)
-        self.shape = (len(numbers), *one)
-        self._lock = threading.Lock()
-        self._frames: Iterator[tuple[int, np.ndarray]] = iter(())
-        self._last = (-1, np.empty(0))
-
-    def __len__(self) -> int:
-        return len(self._numbers)
-
-    def __getitem__(self, index: Any) -> np.ndarray:
-        chosen = np.arange(len(self))[index]
-        wanted = np.atleast_1d(self._numbers[chosen])
-        images = np.empty((len(wanted), *self._one), self.dtype)
-        with self._lock:
-            for k in np.argsort(wanted, kind="stable"):
-                images[k] = self._read(int(wanted[k]))
-        return images[0] if np.ndim(chosen) == 0 else images
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self._path, self._stream, self._numbers, self._one, self.dtype)
-
-    def _read(self, number: int) -> np.ndarray:
-        if number < self._last[0] or self._last[0] < 0:
-            self._frames = self._all()
-            self._last = next(self._frames, (-1, np.empty(0)))
-        while 0 <= self._last[0] < number:
-            self._last = next(self._frames, (-1, np.empty(0)))
-        if self._last[1].shape != self._one:
-            raise UserError(f"{self._path}: has changed since it was opened")
-        return self._last[1]
-
-    def _all(self) -> Iterator[tuple[int, np.ndarray]]:
-        number = 0
-        with named(self._path):
-            for packet, _ in _packets(self._path, _header(self._path)[1], told=False):
-                if packet["stream_id"] == self._stream and "frame" in packet:
-                    pixels = packet["frame"]["pixels"]
-                    yield number, pixels[..., :3] if pixels.ndim == 3 else pixels
-                    number += 1
+def _pixels(path: Path, stream: int) -> Iterator[np.ndarray]:
+    """All images of a stream."""
+    with named(path):
+        for packet, _ in _packets(path, _header(path)[1], told=False):
+            if packet["stream_id"] == stream and "frame" in packet:
+                pixels = packet["frame"]["pixels"]
+                yield pixels[..., :3] if pixels.ndim == 3 else pixels
 
 
 def _packets(path: Path, body: tuple[int, int | None], told: bool) -> Iterator[tuple[dict[str, Any], float]]:
