@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,13 @@ Rows = Callable[[slice], tuple[Any, Any, Any, Any]]
 
 def layouts(path: Path) -> list[str]:
     """Which layouts the content of an HDF5 file fits. Raises: UserError that names it, if damaged or of none."""
-    with named(path), hdf5.opened(path) as file:
+    with named(path):
+        return _layouts(File.at(path))
+
+
+@lru_cache(maxsize=1)  # each of the formats asks in turn
+def _layouts(at: File) -> list[str]:
+    with at.opened() as file:
         if "format" in file.attrs and hdf5.attribute(file, "format") == SIGNATURE:
             return ["recording"]
         found = [name for name, fits in _FITS.items() if fits(file)]
