@@ -423,6 +423,16 @@ def test_triggers_of_later_blocks_have_their_place_in_time(tmp_path: Path) -> No
     assert edges(back.triggers) == [(5, 1, 1), (50_000, 0, 1), (95_000_000, 2, 0)]
 
 
+def test_what_is_odd_in_the_source_is_told_once(tmp_path: Path) -> None:
+    from mxsnn.events.io.files import open_source
+
+    odd = raw(tmp_path, "evt3", [high(1), 7, low(2), x3(9), 0x9999])
+    with pytest.warns(RecordingWarning) as told:
+        write(tmp_path / "a.raw", open_source(odd), "evt2")
+    assert len(told) == 1
+    assert read(tmp_path / "a.raw") == read(tmp_path / "a.raw", SIZE) == Events.make([4098], [9], [7], [1], SIZE)
+
+
 def realistic(seed: int, n: int = 20_000) -> Events:
     """Edges that move, in short runs of neighbours, over 60 s with a pause."""
     rng = np.random.default_rng(seed)

@@ -160,8 +160,10 @@ def encoded(path: Path, source: Source, name: str, dtype: np.dtype, bits: int, e
     width, height = source.sensor_size or (0, 0)
     if max(width, height) > 2048:
         raise UserError(f"{name} holds 2048 pixels a side, the sensor has {width}x{height}; choose another format")
-    found = [source.recording.triggers, *(b.triggers for b in source.blocks() if b.triggers is not None and len(b.triggers))]
-    triggers = Triggers.make(*(np.concatenate([getattr(part, column) for part in found]) for column in ("t", "id", "value")))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RecordingWarning)  # what is odd in the source is told when it is written
+        parts = [source.recording.triggers, *(block.triggers for block in source.blocks() if block.triggers is not None)]
+    triggers = Triggers.make(*(np.concatenate([getattr(part, column) for part in parts]) for column in ("t", "id", "value")))
     inputs = 32 if name == "EVT2" else 16
     if len(triggers) and not (triggers.id.min() >= 0 and triggers.id.max() < inputs and triggers.value.max() <= 1):
         raise UserError(f"{name} holds triggers of inputs 0 to {inputs - 1} with values 0 and 1; there are others")
