@@ -208,9 +208,11 @@ def measured(source: Source) -> Source:
     if source.sensor_size is not None:
         return source
     width = height = 0
-    for block in source.blocks():
-        if len(block.t):
-            width, height = max(width, int(block.x.max()) + 1), max(height, int(block.y.max()) + 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RecordingWarning)  # what is odd is told in the pass that follows
+        for block in source.blocks():
+            if len(block.t):
+                width, height = max(width, int(block.x.max()) + 1), max(height, int(block.y.max()) + 1)
     return replace(source, sensor_size=(width, height) if width else None)
 
 
