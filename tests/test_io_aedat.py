@@ -322,6 +322,16 @@ def test_which_camera(tmp_path: Path) -> None:
     assert len(read(path)) == 2
 
 
+def test_a_header_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mxsnn.events.io import aedat2 as module
+
+    path = tmp_path / "a.aedat"
+    path.write_bytes(HEADER2 + b"# line\r\n" * 9999)
+    fails(path, "names no camera")
+    monkeypatch.setattr(module, "_LONGEST_HEADER", 2**10)
+    fails(path, "its header has more than")
+
+
 def test_every_cut_of_an_aedat2_file(tmp_path: Path) -> None:
     path = tmp_path / "a.aedat"
     whole = aedat2([(address("davis240", k, 4, 1), 10 + k) for k in range(3)])

@@ -28,7 +28,7 @@ from mxsnn.events.recording import Recording, Triggers
 
 _WORD = np.dtype([("address", ">u4"), ("t", ">u4")])
 _CHUNK = 200_000  # words
-_LONGEST_LINE = 2**20  # bytes; jAER writes its settings into the header
+_LONGEST_LINE, _LONGEST_HEADER = 2**20, 2**26  # bytes; jAER writes its settings into the header
 _DOWN = 2
 
 
@@ -113,7 +113,7 @@ def open_aedat2(path: Path, sensor_size: tuple[int, int] | None, *, camera: str 
 def header_lines(file: BinaryIO) -> list[str]:
     """The lines of text that begin with "#"; the file then stands behind them.
 
-    An event may begin with the same byte, but no event is a line of text.
+    An event may begin with the same byte, but no event is a line of text. Raises: UserError for one without end.
     """
     lines = []
     while True:
@@ -124,6 +124,8 @@ def header_lines(file: BinaryIO) -> list[str]:
             file.seek(at)
             return lines
         lines.append(text.decode(errors="replace"))
+        if at > _LONGEST_HEADER:
+            raise UserError(f"its header has more than {_LONGEST_HEADER // 2**20} MiB: damaged, or no AEDAT")
         if text in (b"#!END-HEADER", b"#End Of ASCII Header"):
             return lines
 
