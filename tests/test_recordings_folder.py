@@ -82,7 +82,7 @@ def test_a_folder_is_a_data_set(root: Path) -> None:
         "lux": (3.5,) * 4 + (None,) * 2,
         "session": ("s1",) * 6,
         "lamp": ("LED",) * 6,
-        "take": (0.0, 1.0, 2.0, 3.0, 4.0, 5.0),
+        "take": (0, 1, 2, 3, 4, 5),
     }
     assert [len(data[i]) for i in range(6)] == [1, 2, 3, 4, 5, 6]
     assert data[3] == recording(3, "frown", "p1").events
@@ -109,7 +109,7 @@ def test_classes_of_another_kind(root: Path) -> None:
         data = recordings(root, "au")
     assert data.classes == ("AU2", "AU6+AU12")
     assert data.labels.tolist() == [1, 1, 1, 0, 1]
-    rejected("has labels of au and movement; say which kind", recordings, root)
+    rejected("has labels of au and movement; say which are the classes: recordings.kind='au'", recordings, root)
     rejected("no recording has a label emotion; fill the column emotion", recordings, root, "emotion")
     rejected("kind is one of au, movement, emotion; got 'AU12'", recordings, root, "AU12")
 
@@ -142,6 +142,26 @@ def test_indexing_again_keeps_what_was_edited(root: Path) -> None:
     content = (root / INDEX).read_bytes()
     write_index(root)
     assert (root / INDEX).read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    ("cell", "value"),
+    [
+        ("3", 3),
+        ("-3", -3),
+        ("0.5", 0.5),
+        ("1e-07", 1e-7),
+        ("1.5e+20", 1.5e20),
+        ("007", "007"),
+        ("nan", "nan"),
+        ("1_0", "1_0"),
+        ("", None),
+    ],
+)
+def test_cells_are_numbers_or_text(root: Path, cell: str, value: object) -> None:
+    edit(root, 0, take=cell)
+    read = recordings(root, "movement").conditions["take"][0]
+    assert (read, type(read)) == (value, type(value))
 
 
 def test_sensors_that_differ(root: Path) -> None:

@@ -200,7 +200,7 @@ def _kind(path: Path, listed: Sequence[Row], kind: str | None) -> str:
     if not there or (kind is not None and kind not in there):
         raise UserError(f"{path}: no recording has a label {kind or 'of any kind'}; fill the column {kind or 'movement'}")
     if kind is None and len(there) > 1:
-        raise UserError(f"{path}: has labels of {' and '.join(there)}; say which kind is the class")
+        raise UserError(f"{path}: has labels of {' and '.join(there)}; say which are the classes: recordings(kind={there[0]!r})")
     return kind or there[0]
 
 
@@ -220,11 +220,12 @@ def _conditions(entries: Sequence[_Entry], sizes: bool) -> dict[str, tuple[str |
 
 
 def _value(cell: str) -> str | float | None:
-    """A number where the text is one; None for an empty cell."""
-    try:
+    """A number where the text is one, "007" is not; None for an empty cell."""
+    if re.fullmatch(r"-?(0|[1-9]\d{0,17})", cell, re.ASCII):
+        return int(cell)
+    if re.fullmatch(r"-?(0|[1-9]\d*)\.\d+(e[+-]?\d+)?|-?\de[+-]?\d+", cell, re.ASCII):
         return float(cell)
-    except ValueError:
-        return cell or None
+    return cell or None
 
 
 def _header(path: Path) -> list[str]:
