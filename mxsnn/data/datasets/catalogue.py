@@ -20,8 +20,9 @@ from mxsnn.data.datasets.recordings import INDEX, recordings
 from mxsnn.data.datasets.smoke import smoke
 from mxsnn.data.datasets.spiking_fer import SETS as FER_SETS
 from mxsnn.data.datasets.spiking_fer import spiking_fer
+from mxsnn.data.datasets.spikingjelly import spikingjelly_folders, spikingjelly_kinds
 from mxsnn.data.datasets.tonic_sets import SETS as TONIC_SETS
-from mxsnn.data.datasets.tonic_sets import spikingjelly_folders, spikingjelly_kinds, tonic_dataset
+from mxsnn.data.datasets.tonic_sets import tonic_dataset
 from mxsnn.errors import UserError
 from mxsnn.spec import build
 

@@ -1,12 +1,10 @@
-"""Any classification data set of tonic by its name, and the frame folders that SpikingJelly makes of such sets."""
+"""Any classification data set of tonic by its name."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
 import io
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from mxsnn.data.datasets._tables import numbered
-from mxsnn.data.datasets.base import Recordings, from_files, recording_files, subfolders
+from mxsnn.data.datasets.base import Recordings
+from mxsnn.data.datasets.spikingjelly import last_tenth
 from mxsnn.errors import UserError
 from mxsnn.events import Events
 from mxsnn.events.stream import check_sensor_size, from_structured
@@ -89,7 +88,7 @@ def tonic_dataset(name: str, root: str | Path, download: bool = False, **options
         identities=tuple(told for one, t in zip(found, targets, strict=True) for told in _identities(one, len(t), root)),
     )
     if name == "CIFAR10DVS":
-        data = replace(data, test=_last_tenth(data.labels, [Path(path).name for path in found[0].data]))
+        data = replace(data, test=last_tenth(data.labels, [Path(path).name for path in found[0].data]))
     who = [_people(one) for one in found]
     if all(w is not None for w in who):
         groups, subjects = numbered([f"{person:>03}" for w in who for person in w or ()])
@@ -155,14 +154,14 @@ def _targets(found: Any) -> list[Any]:
         return found.label_data.tolist()
     if hasattr(found, "class_map"):  # NTIDIGITS18
         return [found.class_map[sample.split("-")[-1]] for sample in found._samples]
-    import h5py
+    from mxsnn.events.io import _hdf5
 
-    with h5py.File(_hdf5(found), "r") as file:  # SHD, SSC
-        return np.asarray(file["labels"]).astype(int).tolist()
-
-
-def _hdf5(found: Any) -> Path:
-    return Path(found.location_on_system) / found.data_filename
+    path = Path(found.location_on_system) / found.data_filename  # SHD, SSC
+    try:
+        with _hdf5.opened(path) as file:
+            return np.asarray(_hdf5.dataset(file, "labels")).tolist()
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
 
 
 def _classes(found: Any, targets: np.ndarray) -> tuple[str, ...]:
@@ -193,61 +192,3 @@ def _identities(found: Any, count: int, root: str | Path) -> list[str]:
     whole = ",".join(f"{p.name}:{p.stat().st_size}" for p in files[:100])
     part = getattr(found, "data_filename", None) or getattr(found, "train", "") or getattr(found, "partition", "")
     return [f"{type(found).__name__} {part} {i} of {whole}" for i in range(count)]
-
-
-def _last_tenth(labels: np.ndarray, names: Sequence[str]) -> np.ndarray:
-    """bool [N]: the last 10 % of each class in the order of the names, as text."""
-    test = np.zeros(len(labels), bool)
-    for c in np.unique(labels):
-        members = sorted(np.flatnonzero(labels == c), key=lambda i: names[int(i)])
-        test[members[int(0.9 * len(members)) :]] = True
-    return test
-
-
-def spikingjelly_folders(root: str | Path, folder: str | None = None, sensor_size: Sequence[int] = (128, 128)) -> Recordings:
-    """What SpikingJelly made of DVS128 Gesture, CIFAR10-DVS and others: `root/<folder>/{train,test}/<class>/*.npz`.
-
-    `folder`: "events_np" for streams, "frames_number_16_split_by_number" or another of that kind for ready frames; None
-    is the only one there is. Without train and test (CIFAR10-DVS) the first 90 % of each class in the order of the file
-    names are for training, as in its own experiments. Where all names begin like `user01_`, `groups` are the users.
-
-    Raises: UserError for a missing folder, one that holds none or several of these, wrong classes and files. Source of
-      the layout: https://github.com/fangwei123456/spikingjelly (spikingjelly/datasets/base.py).
-    """
-    root = Path(root)
-    kinds = spikingjelly_kinds(root)
-    if folder is None:
-        if len(kinds) != 1:
-            raise UserError(f"{root}: holds {', '.join(kinds) or 'no events_np or frames_number_*'}; say which folder")
-        folder = kinds[0]
-    elif folder not in kinds:
-        raise UserError(f"{root}: holds no folder {folder!r} of SpikingJelly{suggestion(folder, kinds) if kinds else ''}")
-    below = subfolders(root / folder)
-    parts = {part: subfolders(below[part]) for part in ("train", "test") if part in below} or {"": below}
-    if set(parts) == {"test"}:
-        raise UserError(f"{root / folder}: has test but no train beside it")
-    names = tuple(sorted(next(iter(parts.values())), key=lambda n: (not n.isdecimal(), int(n) if n.isdecimal() else 0, n)))
-    if not names:
-        raise UserError(f"{root / folder}: is empty; it takes a folder for each class")
-    for part, classes in parts.items():
-        if set(classes) != set(names):
-            raise UserError(f"{root / folder / part}: has other classes than train: {', '.join(sorted(set(classes) ^ set(names)))}")
-    files = [
-        (path, label, part == "test")
-        for part, classes in parts.items()
-        for label, name in enumerate(names)
-        for path in recording_files(classes[name], (".npz", ".npy"))
-    ]
-    data = from_files(root, files, names, check_sensor_size(sensor_size))
-    if "" in parts:
-        data = replace(data, test=_last_tenth(data.labels, [path.name for path, _, _ in files]))
-    users = [re.match(r"user\d+(?=_)", path.name) for path, _, _ in files]
-    if all(users):
-        groups, subjects = numbered([user[0] for user in users if user])
-        data = replace(data, groups=np.array(groups, np.int64), subjects=subjects)
-    return data
-
-
-def spikingjelly_kinds(root: Path) -> list[str]:
-    """The folders of SpikingJelly in a folder: events first. Raises: UserError where it is missing or no folder."""
-    return [name for name in subfolders(root) if re.fullmatch(r"events_np|(?:frames_number|duration)_\d+.*", name)]
