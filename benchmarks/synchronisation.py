@@ -122,9 +122,10 @@ def told(name: str, tries: Iterator[tuple[Callable[[], Sync], np.ndarray]]) -> N
         mean.append(off.mean())
         worst.append(np.abs(off).max())
         rms.append(found.rms)
+    figures = f"{refused} refused"
     if mean:
-        figures = f"mean error {np.mean(mean):8.0f} us, largest {max(worst):6.0f} us, residual {np.median(rms):6.0f} us"
-    print(f"{name:34} {figures if mean else ''}{f', {refused} refused' if refused else ''}", flush=True)
+        figures = f"mean error {np.mean(mean):8.0f} us, largest {max(worst):6.0f} us, residual {np.median(rms):6.0f} us, {figures}"
+    print(f"{name:34} {figures}", flush=True)
 
 
 def main() -> None:
@@ -136,6 +137,8 @@ def main() -> None:
                 made = [streams(seed, rate, seconds, *how) for seed in SEEDS]
                 tries = ((lambda a=a, b=b, way=align_: way(a, b), (b.t + b.start).astype(np.int64)) for a, b in made)
                 told(f"{'motion' if rate is moving else 'mark'}, {kind}, {seconds} s", tries)
+    made = [(streams(seed, moving, 20, False, 0.0)[0], streams(seed + 1000, moving, 20, False, 0.0)[1]) for seed in range(100)]
+    told("motion, 100 unrelated pairs, 20 s", ((lambda a=a, b=b: align(a, b), b.t.astype(np.int64)) for a, b in made))
     for threshold in (0.05, 0.1, 0.2):
         made = [sensor(seed, 20, threshold) for seed in SEEDS]
         tries = ((lambda e=e, f=f: align(of_events(e), of_frames(f)), f.t) for e, f in made)

@@ -371,6 +371,18 @@ def test_motion_of_nothing(a: Recording, b: Recording, said: str) -> None:
         by_motion(a, b)
 
 
+@pytest.mark.parametrize("way", [by_motion, by_mark])
+def test_a_clock_that_jumps_is_told(way) -> None:
+    events = Scene.moving(0, 5).events(1000)
+    t = events.t.copy()
+    t[-1] = 16 * 10**14
+    frames = Scene.moving(0, 5).frames(Clock(0))
+    far = np.append(frames.t[:-1], 16 * 10**14)
+    for a, b in ((replace(events, t=t), frames), (events, Frames.make(frames.images, far))):
+        with pytest.raises(UserError, match="did the clock jump"):
+            way(Recording(a), recorded(frames={"rgb": b}))
+
+
 def test_activity_of_events_is_their_number_at_any_cut() -> None:
     rng = np.random.default_rng(0)
     t = np.sort(rng.integers(10**15, 10**15 + 3_000_000, 5_000))

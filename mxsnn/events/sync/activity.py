@@ -17,12 +17,15 @@ STEP_US = 100
 SPREAD_US = 100_000
 """An event counts from its pixel's event before on, if that is no older: an older one ended another motion."""
 
+LONGEST_US = 86_400_000_000
+"""Longer recordings are not looked at whole."""
+
 _MOST_STEPS = 2**24  # two arrays of 128 MiB; beyond 28 minutes steps are longer
 
 
 @dataclass(frozen=True, eq=False)
 class Activity:
-    """What happened up to a time.
+    """What happened up to a time. Raises: UserError for more than a day, in which a clock must have jumped.
 
     Attributes:
       start: us, the recording's clock; the times are relative to it, so that a float holds them.
@@ -33,6 +36,12 @@ class Activity:
     start: int
     t: np.ndarray
     total: np.ndarray
+
+    def __post_init__(self) -> None:
+        if self.t[-1] > LONGEST_US:
+            raise UserError(
+                f"{self.t[-1] / 1e6:.0f} s from the first time to the last are more than a day: did the clock jump? Cut it"
+            )
 
     def at(self, t: np.ndarray) -> np.ndarray:
         """The total at times, us since `start`; before the first and after the last it stands."""

@@ -241,7 +241,10 @@ def by_triggers(a: Recording, b: Recording, near: int | None = None) -> Sync:
 
 
 def _pulses(recording: Recording) -> dict[str, dict[str, np.ndarray]]:
-    """Times of the edges by input: of both levels together, and of each. Two inputs in a row, one with starts, one with ends, are one."""
+    """Times of the edges by input: of both levels together, and of each.
+
+    Two inputs in a row, one with starts, one with ends, are one (as the marks of AEDAT4).
+    """
     edges = recording.triggers
     ids = np.unique(edges.id).tolist()
     by_level = [{id: edges.t[(edges.id == id) & (edges.value == level)] for id in ids} for level in (1, 0)]
