@@ -120,7 +120,7 @@ def frame_set(
 
 
 def casme2(root: str | Path, table: str = "CASME2-coding-20140508.csv", frames: str | None = None) -> Recordings:
-    """CASME II: 247 micro-expressions of 26 subjects, 200 frames a second, with Action Units and one of 7 emotions.
+    """CASME II: 26 subjects (247 micro-expressions by its paper), 200 frames a second, with Action Units and one of 7 emotions.
 
     `root/<table>` with the columns Subject, Filename, OnsetFrame, ApexFrame, OffsetFrame, Action Units, Estimated
     Emotion; frames in `root/<frames>/sub01/EP02_01f/img46.jpg`, where `frames` is CASME2_RAW_selected,
