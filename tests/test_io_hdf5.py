@@ -215,7 +215,7 @@ def test_what_dsec_cannot_hold(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
     write(tmp_path / "a.h5", Events.make([5, 2**32 + 4], [0, 0], [0, 0], [0, 1], (2, 2)), "dsec")
     assert read(tmp_path / "a.h5").t.tolist() == [5, 2**32 + 4]
-    rejected(".h5 may be recording or dsec; say which as the format", write, tmp_path / "b.h5", long)
+    rejected(".h5 may be recording or dsec; say which to write .--to.", write, tmp_path / "b.h5", long)
 
 
 @pytest.mark.parametrize("codec", ["zstd", "lz4"])

@@ -589,7 +589,7 @@ def test_convert(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     same(open_recording(back), full())
     assert back.read_bytes() == path.read_bytes()
     assert main(["convert", str(path), str(path.with_name("d.h5"))]) == 2
-    assert ".h5 may be recording or dsec; say which as the format" in capsys.readouterr().err
+    assert ".h5 may be recording or dsec; say which to write (--to)" in capsys.readouterr().err
     assert main(["convert", str(path), str(path.with_name("d.h5")), "--to", "dsec"]) == 0
     capsys.readouterr()
     assert main(["info", str(path)]) == 0

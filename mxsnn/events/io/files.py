@@ -42,7 +42,7 @@ def identify(path: str | Path, format: str | None = None) -> Format:
     if not found and path.is_file():
         found = [f for f in FORMATS.values() if f.matches is None and path.suffix.lower() in f.suffixes]
     if len(found) > 1:
-        raise UserError(f"{path}: may be {' or '.join(f.name for f in found)}; say which as the format")
+        raise UserError(f"{path}: may be {' or '.join(f.name for f in found)}; say which as the format (--format)")
     if found:
         return found[0]
     if path.is_dir():
@@ -250,7 +250,7 @@ def _writable(path: Path, format: str | None) -> Format:
     if len(found) == 1:
         return found[0]
     if found:
-        raise UserError(f"{path}: {path.suffix} may be {' or '.join(f.name for f in found)}; say which as the format")
+        raise UserError(f"{path}: {path.suffix} may be {' or '.join(f.name for f in found)}; say which to write (--to)")
     suffixes = ", ".join(dict.fromkeys(suffix for f in writable.values() for suffix in f.suffixes))
     raise UserError(f"{path}: nothing writes {path.suffix or '(no suffix)'!r}; there are {suffixes}")
 
