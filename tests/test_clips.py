@@ -259,6 +259,31 @@ def test_the_protocol_on_the_command_line(tmp_path: Path, capsys: pytest.Capture
         assert out == "" and said in err and err.count("\n") == 1
 
 
+def test_from_two_cameras_to_clips(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """Events and images on two clocks, 100 s apart: the sheet puts them on one, and the clip holds both."""
+    from PIL import Image
+
+    write(tmp_path / "events.mxr", replace(session(3.0), frames={}, triggers=Triggers.make()))
+    (tmp_path / "images").mkdir()
+    taken = np.arange(0, 16, 0.04)
+    shown = np.clip(
+        np.interp(taken, np.linspace(2.8, 3.2, 9), 15 + 200 * np.array([0, 0.003, 0.03, 0.16, 0.5, 0.84, 0.97, 0.997, 1])), 0, 255
+    )
+    for k, level in enumerate(np.rint(shown).astype(np.uint8)):
+        Image.fromarray(np.full((4, 4), level, np.uint8)).save(tmp_path / "images" / f"{k:03d}.png")
+    (tmp_path / "times.txt").write_text("\n".join(f"{t + 100:.6f}" for t in taken))
+    both = str(tmp_path / "both.mxr")
+    files = [str(tmp_path / name) for name in ("events.mxr", "images")]
+    assert main(["sync", *files, "--times", str(tmp_path / "times.txt"), "--by", "mark", "--out", both]) == 0
+    whole = open_recording(both)
+    assert abs(int(whole.frames["grey"].t[0]) - START) < 10_000 and whole.conditions["sync_rms_us"] < 20_000
+    assert main(["clip", both, str(tmp_path / "clips"), "--protocol", "--label", "smile"]) == 0
+    capsys.readouterr()
+    (clip,) = [recordings(tmp_path / "clips").recording(0)]
+    assert len(clip.frames["grey"]) == 250 and clip.labels == (Label("smile", "movement"),)
+    assert abs(clip.frames["grey"].images[3].astype(float).mean() - 215) < 60 and len(clip.events) > 10_000
+
+
 def test_a_failed_cut_leaves_nothing(tmp_path: Path) -> None:
     whole = session()
     first, last = span(whole)
