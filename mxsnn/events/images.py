@@ -284,7 +284,10 @@ class _Growing:
 def _several(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
     """All images of a GIF, TIFF, APNG or WebP; their times, us, where it says how long each is shown."""
     with _open(path) as image:
-        n = getattr(image, "n_frames", 1)
+        try:
+            n = getattr(image, "n_frames", 1)
+        except Exception as error:  # a directory of a TIFF that is damaged
+            raise UserError(f"{path}: the image is damaged ({' '.join(str(error).split())})") from error
         shape, dtype = (image.height, image.width, 3), np.dtype(np.uint8)
         if image.format != "GIF":  # of which Pillow gives the first as a palette and the others as RGB
             shape, dtype = _kind(image)

@@ -1,6 +1,7 @@
 """Damages files of every format and reads them: python -m tests.fuzz [--own N] [--others N] [--seed N] [--formats A,B].
 
-`--own`: files over the formats that mxsnn decodes itself; `--others`: of AEDAT4, and as many of HDF5, which libraries decode.
+`--own`: files over the formats that mxsnn decodes itself; `--others`: of AEDAT4, and as many of HDF5, which libraries decode,
+and a quarter as many of each kind of file that lies beside recordings: indices, tables, boxes, images.
 Every file follows from (seed, format, index) alone; `--only FORMAT:INDEX` makes one and reads it with its traceback.
 The whole run (--own 100000 --others 2000) takes some ten minutes on a slow core; it exits with 1 where there is a finding.
 
@@ -37,7 +38,7 @@ from typing import Any
 
 MEMORY = 2**28  # bytes that a file may take beyond what a child begins with
 SECONDS = 10  # of a processor that a file may take
-STILL = 90  # seconds by the clock after which a child that has not moved on is taken to hang
+STILL = 60  # seconds by the clock after which a child that has not moved on is taken to hang
 BATCH = 500  # files for a child
 
 
@@ -75,12 +76,13 @@ def run(arguments: argparse.Namespace, room: Path) -> int:
     if arguments.only:
         name, _, index = arguments.only.partition(":")
         return alone(name, int(index), arguments.seed, known[name], prepared[name], room, arguments.keep)
-    chosen = [name for name in FORMATS if not arguments.formats or name in arguments.formats.split(",")]
-    own = [name for name in chosen if not third_party(name)]
+    chosen = [name for name in known if not arguments.formats or name in arguments.formats.split(",")]
+    own = [name for name in chosen if name in FORMATS and not third_party(name)]
     packed = [name for name in chosen if hdf5(name)]
     shares = {name: -(-arguments.own // len(own)) for name in own}
     shares |= {name: -(-arguments.others // len(packed)) for name in packed}
     shares |= {"aedat4": arguments.others} if "aedat4" in chosen else {}
+    shares |= {name: -(-arguments.others // 4) for name in chosen if name not in FORMATS}
     findings: list[dict[str, Any]] = []
     began = time.monotonic()
     total: Counter[str] = Counter()
@@ -109,6 +111,7 @@ def warm(known: dict[str, list[Any]], room: Path) -> dict[str, list[Any]]:
     from mxsnn.errors import RecordingWarning
     from mxsnn.events import Events, open_recording, read
     from mxsnn.events.summary import summary
+    from tests.fuzz.decode import BESIDE
 
     found: dict[str, list[Any]] = {}
     for name, seeds in known.items():
@@ -119,6 +122,10 @@ def warm(known: dict[str, list[Any]], room: Path) -> dict[str, list[Any]]:
             path = seed.save(folder)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", RecordingWarning)
+                if name in BESIDE:
+                    BESIDE[name](path, {})
+                    found[name].append(None)
+                    continue
                 events = read(path, format=name)
                 found[name].append(events if isinstance(events, Events) else None)
                 summary(path)

@@ -41,7 +41,7 @@ def decode(path: Path, name: str, draw: random.Random, whole: Events | None, len
     `whole`: the events of the file before it was cut to `length` bytes, where that is all its damage.
     """
     options: dict[str, Any] = {}
-    if whole is None:
+    if whole is None and name in FORMATS:
         options["sensor_size"] = draw.choice([None, None, None, (1280, 720), (20, 20)])
         options["repair"] = draw.random() < 0.3
         takes = [key for key in inspect.signature(FORMATS[name].open).parameters if key in OPTIONS]
@@ -50,7 +50,7 @@ def decode(path: Path, name: str, draw: random.Random, whole: Events | None, len
             options[key] = draw.choice(OPTIONS[key])
         if draw.random() < 0.5:  # otherwise by its signature, as which it may be another format now
             options["format"] = name
-    way = draw.choice(WAYS) if whole is None else _read
+    way = BESIDE[name] if name in BESIDE else draw.choice(WAYS) if whole is None else _read
     seen = len(_LEFT)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -64,7 +64,7 @@ def decode(path: Path, name: str, draw: random.Random, whole: Events | None, len
                 raise Finding(f"the error is no line: {said!r:.3000}") from error
             outcome = None
     for one in caught:
-        if not issubclass(one.category, (RecordingWarning, ResourceWarning)):
+        if not issubclass(one.category, (RecordingWarning, ResourceWarning)) and "/PIL/" not in one.filename:
             raise Finding(f"warns {one.category.__name__}: {one.message} ({one.filename}:{one.lineno})")
         if issubclass(one.category, RecordingWarning) and ("\n" in str(one.message) or str(path) not in str(one.message)):
             raise Finding(f"the warning is no line that names the file: {one.message!s:.500}")
@@ -158,6 +158,89 @@ def _summary(path: Path, options: dict[str, Any]) -> Any:
 
 
 WAYS: list[Callable[[Path, dict[str, Any]], Any]] = [_read, _read, _stream, _open, _open, _summary, _windows]
+
+
+# What lies beside recordings: indices, tables, boxes, frames
+
+
+def _index(path: Path, options: dict[str, Any]) -> Any:
+    """A folder of recordings with an index, which must not name what lies outside."""
+    from mxsnn.data.datasets.recordings import recordings
+
+    return _all_of(path, recordings(path, "au"))
+
+
+def _frame_set(path: Path, options: dict[str, Any]) -> Any:
+    from mxsnn.data.datasets.frame_sets import frame_set
+
+    return _all_of(path, frame_set(path, fps=50))
+
+
+def _all_of(path: Path, found: Any) -> Any:
+    if not len(found.labels) == len(found.identities) == len(found.test) or found.labels.max() >= len(found.classes):
+        raise Finding("labels that do not fit the recordings")
+    for k in range(len(found.labels)):
+        recording = found.source(k)
+        for frames in recording.frames.values():
+            np.asarray(frames.images[:1])
+    return found
+
+
+def _clips(path: Path, options: dict[str, Any]) -> Any:
+    from mxsnn.data.clips import by_table, check, cut
+    from mxsnn.events import Frames
+
+    events = Events.make(np.arange(0, 10**7, 9999), np.zeros(1001), np.zeros(1001), np.zeros(1001), (4, 3))
+    recording = Recording(events, frames={"rgb": Frames.make(np.zeros((200, 3, 4), np.uint8), t=np.arange(200) * 50_000)})
+    clips = by_table(path, recording, "session")
+    check(recording, clips)
+    for clip in clips:
+        part = cut(recording, clip)
+        if Path(clip.name).name != clip.name or clip.name in ("", ".", ".."):
+            raise Finding(f"a clip named {clip.name!r}")
+        if part.events is None or part.events.span is None:
+            continue
+        valid(part.events.window(*part.events.span))
+    return clips
+
+
+def _openface(path: Path, options: dict[str, Any]) -> Any:
+    from mxsnn.data.datasets.openface import read_openface
+
+    samples, labels = read_openface(path)
+    if samples.values.shape != (len(samples.t), len(samples.names)) or (np.diff(samples.t) < 0).any():
+        raise Finding("samples whose times or values are wrong")
+    return labels
+
+
+def _boxes(path: Path, options: dict[str, Any]) -> Any:
+    from mxsnn.data.datasets.boxes import read_boxes
+
+    boxes = read_boxes(path)
+    if (np.diff(boxes.t) < 0).any():
+        raise Finding("boxes that are not in order")
+    return boxes
+
+
+def _frames(path: Path, options: dict[str, Any]) -> Any:
+    from mxsnn.events.images import read_frames
+
+    frames = read_frames(path, fps=25)
+    image = np.asarray(frames.images[len(frames) - 1])
+    if image.shape != tuple(frames.images.shape[1:]) or image.dtype not in (np.uint8, np.uint16):
+        raise Finding(f"an image of shape {image.shape} and type {image.dtype}")
+    return frames
+
+
+BESIDE: dict[str, Callable[[Path, dict[str, Any]], Any]] = {
+    "index": _index,
+    "frame-set": _frame_set,
+    "clips": _clips,
+    "openface": _openface,
+    "boxes": _boxes,
+    "frames": _frames,
+}
+"""Readers that are no formats of recordings, by the names of their seeds."""
 
 
 # What is valid

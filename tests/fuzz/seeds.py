@@ -52,23 +52,23 @@ class Seed(NamedTuple):
 
 def third_party(name: str) -> bool:
     """Whether libraries of others decode the format: files are decoded in a child process of their own."""
-    return name == "aedat4" or hdf5(name)
+    return name in ("aedat4", "frames") or hdf5(name)
 
 
 def hdf5(name: str) -> bool:
-    return not {".h5", ".hdf5", ".mxr"}.isdisjoint(FORMATS[name].suffixes)
+    return name in FORMATS and not {".h5", ".hdf5", ".mxr"}.isdisjoint(FORMATS[name].suffixes)
 
 
 def seeds() -> dict[str, list[Seed]]:
     """By the name of the format. A format for which nothing is known has none."""
-    found: dict[str, list[Seed]] = {name: [] for name in FORMATS}
+    found: dict[str, list[Seed]] = {name: [] for name in (*FORMATS, *BESIDE)}
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for name, known in FORMATS.items():
             if known.write is not None:
                 found[name] += _written(name, Path(folder))
         for name, make in MADE.items():
-            if name in FORMATS:
+            if name in FORMATS or name in BESIDE:
                 found[name] += make()
         for seed in _real():
             path = seed.save(Path(folder))
@@ -340,6 +340,69 @@ def _v2e(file: Any, events: Events) -> None:
     file.create_dataset("frame_ts", data=np.arange(3, dtype=np.uint32) * 10_000)
 
 
+def _index() -> Iterator[Seed]:
+    events = _events(1)
+    file = io.BytesIO()
+    np.savez_compressed(file, t=events.t, x=events.x, y=events.y, p=events.p, sensor_size=np.array(events.sensor_size))
+    index = "file,subject,session,sensor,width,height,lux,test,au,movement,emotion,light\n"
+    index += "a/one.npz,s1,x,made,64,32,12.5,,AU12+AU6,smile,joy,lamp\nb/two.npz,s2,y,made,64,32,,1,AU4,frown,,sun\n"
+    yield Seed("set", {"index.csv": index.encode(), "a/one.npz": file.getvalue(), "b/two.npz": file.getvalue()})
+
+
+def _frame_set() -> Iterator[Seed]:
+    from PIL import Image
+
+    members = {"labels.csv": b"clip,subject,onset,apex,offset,au,emotion\none,1,2,3,4,L12+4,joy\ntwo,2,1,/,3,AU1,fear\n"}
+    for clip in ("one", "two"):
+        for k in range(1, 5):
+            file = io.BytesIO()
+            Image.new("L", (6, 4), k).save(file, "png")
+            members[f"{clip}/img{k}.png"] = file.getvalue()
+    yield Seed("clips", members)
+
+
+def _clips() -> Iterator[Seed]:
+    table = "name,label,kind,start_s,end_s,onset_ms,apex_ms,offset_ms,intensity,side,subject,lux,light\n"
+    table += "a,AU12,au,0.5,2,700,800.5,1200,0.4,left,s1,12.5,lamp\nb,smile,movement,3,4.25,,,,,,s1,,sun\n"
+    yield Seed("a.csv", {"": table.encode()})
+    yield Seed("b.csv", {"": b"label,onset_frame,offset_frame\nAU1,5,9\nAU4,20,20\n"})
+
+
+def _openface() -> Iterator[Seed]:
+    table = "frame, timestamp, confidence, success, AU01_r, AU12_r, AU12_c, AU28_c\n"
+    table += "".join(f"{k}, {k / 30:.3f}, 0.98, {int(k != 7)}, {k % 5}.{k % 7}, 0.{k % 10}, {k % 2}, 0\n" for k in range(1, 40))
+    yield Seed("made.csv", {"": table.encode()})
+    path = data() / "rgb" / "pyfeat_OpenFace_Test.csv"
+    if path.is_file():
+        yield Seed("real.csv", {"": b"\n".join(path.read_bytes().split(b"\n")[:5]) + b"\n"})
+
+
+def _boxes() -> Iterator[Seed]:
+    from tests.layouts import fes
+
+    with tempfile.TemporaryDirectory() as folder:
+        root = fes(Path(folder))
+        for path in sorted(p for p in root.rglob("*") if p.suffix in (".npy", ".txt", ".xml")):
+            yield Seed.load(path)
+
+
+def _frames() -> Iterator[Seed]:
+    from PIL import Image
+
+    images = [Image.effect_noise((24, 18), 40 + k) for k in range(4)]
+    for suffix in ("gif", "tiff", "webp"):
+        file = io.BytesIO()
+        try:
+            images[0].save(file, suffix, save_all=True, append_images=images[1:], duration=40)
+        except (KeyError, OSError):  # a Pillow without this codec
+            continue
+        yield Seed(f"a.{suffix}", {"": file.getvalue()})
+    for suffix, mode in (("png", "I;16"), ("png", "RGB"), ("jpg", "RGB"), ("bmp", "L")):
+        file = io.BytesIO()
+        images[0].convert("I" if mode == "I;16" else mode).convert(mode).save(file, {"jpg": "jpeg"}.get(suffix, suffix))
+        yield Seed(f"folder-{mode.replace(';', '')}-{suffix}", {f"{k}.{suffix}": file.getvalue() for k in range(2)})
+
+
 MADE: dict[str, Callable[[], Iterator[Seed]]] = {
     "npy": _npy,
     "npz": _npz,
@@ -356,9 +419,18 @@ MADE: dict[str, Callable[[], Iterator[Seed]]] = {
     "rvt": _in_hdf5(_rvt),
     "e2vid-hdf5": _in_hdf5(_e2vid),
     "mvsec": _in_hdf5(_mvsec, 1),
+    "index": _index,
+    "frame-set": _frame_set,
+    "clips": _clips,
+    "openface": _openface,
+    "boxes": _boxes,
+    "frames": _frames,
     "v2e": _in_hdf5(_v2e, 1),
 }
-"""Files of formats that nothing here writes, and more of some that are written."""
+"""Files of formats that nothing here writes, more of some that are written, and what lies beside recordings."""
+
+BESIDE = ("index", "frame-set", "clips", "openface", "boxes", "frames")
+"""What `tests.fuzz.decode.BESIDE` reads."""
 
 
 def data() -> Path:

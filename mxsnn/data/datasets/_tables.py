@@ -26,7 +26,7 @@ class Row:
 
     def wrong(self, message: str) -> UserError:
         """The error that names file and line."""
-        return UserError(f"{self.path}:{self.line}: {message}")
+        return UserError(f"{self.path}:{self.line}: {message if len(message) <= 500 else f'{message[:500]}…'}")
 
     def name(self, column: str) -> str:
         """A text that can name one file or folder. Raises: UserError where it is empty or leads elsewhere."""
