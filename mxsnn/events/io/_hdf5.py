@@ -263,12 +263,15 @@ CODECS: dict[str, Codec] = {codec.__name__: codec for codec in (gzip, zstd, lz4,
 
 
 def codec_options(codec: Codec | str) -> Mapping[str, Any]:
-    """What a codec, or the one of a name in `CODECS`, asks of h5py. Raises: UserError for another name."""
+    """What a codec, or the one of a name in `CODECS`, asks of h5py, and a checksum. Raises: UserError for another name.
+
+    With a checksum, damage is an error: not another image, and not a codec that fails on it with all of the process.
+    """
     if isinstance(codec, str):
         if codec not in CODECS:
             raise UserError(f"codec is one of {', '.join(CODECS)}; got {codec!r}")
         codec = CODECS[codec]
-    return codec()
+    return {**codec(), "fletcher32": True}
 
 
 def _plugin() -> Any:

@@ -204,7 +204,7 @@ def open_recording_file(path: Path, sensor_size: tuple[int, int] | None) -> Sour
 def write_recording_file(path: Path, source: Source, codec: hdf5.Codec | str) -> None:
     """See `mxsnn.events.io.recording_file`."""
     recording = source.recording
-    options = {**hdf5.codec_options(codec), "fletcher32": True}  # a checksum: damage is an error, not another image
+    options = hdf5.codec_options(codec)
     triggers = [recording.triggers]
     with hdf5.created(path) as root:
         hdf5.set_attribute(root, "format", SIGNATURE)
