@@ -62,7 +62,7 @@ class FileEvents:
     """The events of a recording file. A window costs a search in `index` and the chunks that it reaches into.
 
     Attributes:
-      index: int64 [ceil(N / every)], the time of every so-manieth event, us.
+      index: int64 [ceil(N / every)], the times of events 0, every, 2 every, ..., us.
 
     Raises: UserError that names the file, where it is gone or damaged, its events go back or lie outside the sensor.
     """
