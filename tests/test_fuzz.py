@@ -148,6 +148,14 @@ def test_a_header_that_is_an_odd_literal(tmp_path: Path) -> None:
         read(tmp_path / "a.npy")
 
 
+def test_a_header_of_python_2(tmp_path: Path) -> None:
+    """Its whole numbers end with an L, of which NumPy warns."""
+    np.save(tmp_path / "a.npy", np.array([[5, 1, 2, 1], [6, 1, 2, 0]]))
+    whole = (tmp_path / "a.npy").read_bytes()
+    (tmp_path / "a.npy").write_bytes(whole.replace(b"(2, 4), }  ", b"(2L, 4L), }"))
+    assert read(tmp_path / "a.npy").t.tolist() == [5, 6]
+
+
 def test_an_error_that_quotes_a_damaged_file_is_one_short_line(tmp_path: Path) -> None:
     (tmp_path / "a.raw").write_bytes(b"% evt " + b"9" * 5000 + b"\n% end\n")
     (tmp_path / "b.raw").write_bytes(b"% evt \x9b31m\n% end\n")  # would colour a terminal

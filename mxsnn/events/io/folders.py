@@ -131,8 +131,7 @@ def _are_in(path: Path, names: tuple[str, ...]) -> bool:
 def _mapped(folder: Path, name: str) -> np.ndarray:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", SyntaxWarning)  # a damaged header: an odd literal,
-            warnings.simplefilter("ignore", RuntimeWarning)  # a shape that no number holds
+            warnings.simplefilter("ignore")  # of headers that are odd literals or state what no number holds
             array = np.load(inside(folder, name), mmap_mode="r", allow_pickle=False)
     except UserError:
         raise

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ast
 import math
+import re
 import warnings
 import zipfile
 from collections.abc import Mapping
@@ -101,7 +102,7 @@ def load_arrays(path: Path) -> np.ndarray | dict[str, np.ndarray]:
         size = path.stat().st_size
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore", SyntaxWarning)  # a header is a Python literal, and a damaged one an odd one
+                warnings.simplefilter("ignore")  # a header is a Python literal, of Python 2 or damaged an odd one
                 return _array(file, size) if start[:2] != b"PK" else _arrays(file, size)
         except OSError:
             raise
@@ -118,7 +119,8 @@ def _array(file: IO[bytes], size: int) -> np.ndarray:
     length = int.from_bytes(file.read(width), "little")
     if length > _LONGEST_HEADER:
         raise ValueError(f"a header of {length} bytes")
-    header = ast.literal_eval(file.read(length).decode("latin-1" if version < 3 else "utf-8").strip())
+    text = file.read(length).decode("latin-1" if version < 3 else "utf-8").strip()
+    header = ast.literal_eval(re.sub(r"(\d)L\b", r"\1", text))  # as Python 2 wrote whole numbers
     dtype = np.lib.format.descr_to_dtype(header["descr"])
     stated, there = math.prod(header["shape"]) * dtype.itemsize, size - _MAGIC - width - length
     if not dtype.hasobject and not 0 <= stated <= there:
