@@ -148,11 +148,11 @@ def main() -> None:
     print(f"{processor()}, {os.cpu_count()} cores, {platform.system()}; load {load}")
     names = ("mxsnn", "faery", "numpy", "numba")
     print(f"Python {platform.python_version()}, " + ", ".join(f"{name} {version(name)}" for name in names))
-    print(f"{given.events:,} events, million events a second, best of {given.repeats}\n")
     with tempfile.TemporaryDirectory(dir=given.folder) as folder:
         if given.windows:
             in_windows(Path(folder), 10 * given.events)
         else:
+            print(f"{given.events:,} events, million events a second, best of {given.repeats}\n")
             against_faery(Path(folder), given.events, given.repeats)
     print(f"\npeak memory of this process {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
 
