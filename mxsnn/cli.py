@@ -200,12 +200,13 @@ def _several(counts: dict[str, int], most: int = 12) -> str:
     return f"{shown}, and {len(counts) - most} more" if len(counts) > most else shown
 
 
-def convert(file: Path, out: Path, to: str | None, overwrite: bool, **reading: Any) -> None:
+def convert(file: Path, out: Path, to: str | None, to_option: list[str] | None, overwrite: bool, **reading: Any) -> None:
     """Write a recording in another format, that of the name's suffix or --to."""
     from mxsnn.events.io.files import open_source, write
 
     with _Progress(file) as progress, _warnings():
-        write(out, progress.following(open_source(file, **_reading(reading))), to, overwrite)
+        source = progress.following(open_source(file, **_reading(reading)))
+        write(out, source, to, overwrite, **_options("--to-option", to_option))
 
 
 def view(
@@ -357,16 +358,21 @@ def _warnings() -> Iterator[None]:
 
 def _reading(given: dict[str, Any]) -> dict[str, Any]:
     """The arguments of `_READING` as `mxsnn.events.read` takes them."""
-    options = given.pop("option") or ()
-    for text in options:
+    return given | _options("--option", given.pop("option"))
+
+
+def _options(argument: str, texts: list[str] | None) -> dict[str, Any]:
+    """NAME=VALUE, each value as Python has it, or else as text."""
+    found: dict[str, Any] = {}
+    for text in texts or ():
         name, equals, value = text.partition("=")
         if not equals:
-            raise UserError(f"--option takes NAME=VALUE, got {text!r}")
+            raise UserError(f"{argument} takes NAME=VALUE, got {text!r}")
         try:
-            given[name] = ast.literal_eval(value)
+            found[name] = ast.literal_eval(value)
         except (ValueError, SyntaxError):
-            given[name] = value
-    return given
+            found[name] = value
+    return found
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -411,6 +417,7 @@ _DATASET = {
 _OUT = {
     "out": {"metavar": "OUT", "type": Path, "help": "the file to write; its suffix says the format"},
     "--to": {"metavar": "NAME", "help": "the format to write, where the suffix does not tell"},
+    "--to-option": {"metavar": "NAME=VALUE", "action": "append", "help": "an option of the format's writer, e.g. codec=zstd"},
     "--overwrite": {"action": "store_true", "help": "replace OUT where it exists"},
 }
 _VIEW = {

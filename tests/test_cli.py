@@ -125,6 +125,11 @@ def test_convert(recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture)
     assert "nothing writes '.xyz'" in refused(capsys, "convert", str(recording), "a.xyz")
     assert out.read_bytes() == before
     assert main(["convert", str(recording), str(out), "--overwrite"]) == 0
+    assert main(["convert", str(recording), str(tmp_path / "a.mxr"), "--to-option", "codec=plain"]) == 0
+    assert mxsnn.events.read(tmp_path / "a.mxr") == mxsnn.events.read(recording)
+    said = refused(capsys, "convert", str(recording), str(tmp_path / "b.mxr"), "--to-option", "codce=plain")
+    assert "writing recording takes no option 'codce'; did you mean codec" in said
+    assert not (tmp_path / "b.mxr").exists()
 
 
 def test_info_of_a_real_recording(test_data: Path, capsys: pytest.CaptureFixture) -> None:

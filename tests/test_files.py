@@ -92,7 +92,7 @@ def test_a_format_without_its_signature_is_told(toy, tmp_path: Path) -> None:
 def test_options_are_those_of_the_format(toy) -> None:
     path = toy(blocks([1]))
     read(path, scale=2)
-    with pytest.raises(UserError, match="toy takes no option 'scael'; did you mean scale"):
+    with pytest.raises(UserError, match="reading toy takes no option 'scael'; did you mean scale"):
         read(path, scael=2)
 
 

@@ -6,7 +6,7 @@ import inspect
 import os
 import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -71,16 +71,20 @@ def open_source(
 
 def _open(path: Path, sensor_size: Sequence[int] | None, format: str | None, options: dict[str, Any]) -> tuple[Source, Format]:
     chosen = identify(path, format)
-    takes = [name for name, p in inspect.signature(chosen.open).parameters.items() if p.kind is p.KEYWORD_ONLY]
-    for name in options:
-        if name not in takes:
-            raise UserError(f"{path}: {chosen.name} takes no option {name!r}{suggestion(name, takes) if takes else ''}")
+    _check_options(path, chosen.open, f"reading {chosen.name}", options)
     size = check_sensor_size(sensor_size) if sensor_size is not None else None
     with named(path):
         source = chosen.open(path, size, **options)
         if source.sensor_size is not None and max(source.sensor_size) > 0:  # as a damaged header may state it
             check_sensor_size(source.sensor_size)
         return source, chosen
+
+
+def _check_options(path: Path, function: Callable[..., Any], doing: str, options: dict[str, Any]) -> None:
+    takes = [name for name, p in inspect.signature(function).parameters.items() if p.kind is p.KEYWORD_ONLY]
+    for name in options:
+        if name not in takes:
+            raise UserError(f"{path}: {doing} takes no option {name!r}{suggestion(name, takes) if takes else ''}")
 
 
 def read(
@@ -182,8 +186,9 @@ def write(
     lacking = [part for part in _PARTS if part not in chosen.holds and _held(getattr(source.recording, part))]
     if lacking:
         warnings.warn(f"{path}: {chosen.name} cannot hold {', '.join(lacking)}: left out", RecordingWarning, stacklevel=2)
+    assert chosen.write is not None
+    _check_options(path, chosen.write, f"writing {chosen.name}", options)
     with appearing(path) as temporary:
-        assert chosen.write is not None
         chosen.write(temporary, _without_triggers(path, chosen, measured(source)), **options)
 
 
