@@ -15,7 +15,7 @@ from PIL import Image
 
 from mxsnn.cli import main
 from mxsnn.errors import RecordingWarning, UserError
-from mxsnn.events import Events, Frames, Label, Recording
+from mxsnn.events import Events, Frames, Label, Recording, write
 from mxsnn.events.io._source import Block, Source, source_of
 from mxsnn.report import player
 from mxsnn.report.palette import colours, full_colour
@@ -33,12 +33,15 @@ def saved(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    """Draws a recording in memory into a file of this name."""
+    """Draws a recording into a file of this name: from memory, or from a recording file that is read by time."""
 
     def show(recording: Recording, name: str, lazily: bool = False, **options: Any) -> Path:
-        source = source_of(recording)
-        if not lazily:  # one event a block, as far from the windows as can be
-            source = Source(lambda: pieces(recording.events), source.sensor_size, None, source.recording)
+        if lazily:
+            write(tmp_path / "recording.mxr", recording)
+            player.view(tmp_path / "recording.mxr", tmp_path / name, **options)
+            return tmp_path / name
+        source = source_of(recording)  # one event a block, as far from the windows as can be
+        source = Source(lambda: pieces(recording.events), source.sensor_size, None, source.recording)
         monkeypatch.setattr(player, "open_source", lambda path, **reading: source)
         player.view("recording.x", tmp_path / name, **options)
         return tmp_path / name
@@ -121,7 +124,8 @@ def test_counts_lose_no_event_and_count_none_twice(data: st.DataObject) -> None:
     events = Events.make(t, [k % 5 for k in range(n)], [k % 3 for k in range(n)], [k % 2 for k in range(n)], SIZE)
     kept = sorted(data.draw(st.sets(st.sampled_from(range(len(edges) - 1)), min_size=1)))
     windows = player.Windows(np.array(edges)[kept], np.array(edges)[np.array(kept) + 1], np.array(edges)[kept])
-    for source in (source_of(Recording(events)), Source(lambda: pieces(events), SIZE)):
+    read_by_time = Source(lambda: iter(()), SIZE, whole=Recording(events))
+    for source in (source_of(Recording(events)), Source(lambda: pieces(events), SIZE), read_by_time):
         found = [c for c in player._counts(source, windows, lambda done: None) if c is not None]
         assert len(found) == len(kept)
         for counts, t0, t1 in zip(found, windows.t0, windows.t1, strict=True):
@@ -197,6 +201,19 @@ def test_events_of_a_large_sensor_are_counted_together(tmp_path: Path) -> None:
 def test_start_and_stop(saved: Path, tmp_path: Path) -> None:
     player.view(saved, tmp_path / "a.png", columns=2, start=5_000, stop=25_000, scale=1)
     for k, picture in enumerate(drawn(tmp_path / "a.png", 2)):
+        np.testing.assert_array_equal(picture, counted(EVENTS, 5_000 + 10_000 * k, 15_000 + 10_000 * k) > 0)
+
+
+def test_a_recording_file_is_read_by_time(shown, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Events outside the windows are not asked for."""
+    from mxsnn.events.io._recording_file import FileEvents
+
+    asked = []
+    window = FileEvents.window
+    monkeypatch.setattr(FileEvents, "window", lambda self, t0, t1: asked.append((t0, t1)) or window(self, t0, t1))
+    path = shown(Recording(EVENTS), "a.png", lazily=True, columns=2, start=5_000, stop=25_000, scale=1)
+    assert asked == [(5_000, 25_000)]
+    for k, picture in enumerate(drawn(path, 2)):
         np.testing.assert_array_equal(picture, counted(EVENTS, 5_000 + 10_000 * k, 15_000 + 10_000 * k) > 0)
 
 
