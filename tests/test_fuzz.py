@@ -176,6 +176,17 @@ def test_a_zip_of_text_that_is_damaged_within(method: int, tmp_path: Path) -> No
         read(tmp_path / "a.zip")
 
 
+def test_a_zip_of_text_whose_name_is_no_text(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("events.txt", "0.1 1 1 1\n")
+    content = bytearray((tmp_path / "a.zip").read_bytes())
+    content[6:8] = (0x800).to_bytes(2, "little")  # the first of its two names is UTF-8, which it is not
+    content[30] = 0x96
+    (tmp_path / "a.zip").write_bytes(content)
+    with pytest.raises(UserError, match="zip is damaged"):
+        read(tmp_path / "a.zip")
+
+
 def test_a_header_that_states_a_sensor_that_no_coordinate_reaches(tmp_path: Path) -> None:
     header = b"Event Stream\2\0\0\1" + struct.pack("<HH", 50_000, 40_000)
     (tmp_path / "a.es").write_bytes(header + struct.pack("<BHH", 1, 40_001, 5))

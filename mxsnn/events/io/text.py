@@ -233,7 +233,7 @@ def _opened(path: Path) -> Iterator[tuple[IO[bytes], int]]:
                 if inside[0].compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # others raise errors of their own
                     raise NotImplementedError
                 text = archive.open(inside[0])
-            except (RuntimeError, NotImplementedError, zipfile.BadZipFile) as error:
+            except (RuntimeError, NotImplementedError, ValueError, zipfile.BadZipFile) as error:
                 raise UserError("its zip is damaged, encrypted or of a kind that is not read; unpack it first") from error
             with text:
                 yield text, max(inside[0].file_size, 1)
