@@ -15,9 +15,9 @@ from mxsnn.events.io._compiled import compiled
 
 # Slots of the state of a decoder: time before the low bits (us; the high bits and all wraps), what the wraps add to it, whether
 # a time was seen, low bits of the time, row (-1: none yet), first column (-1: none yet) and polarity of the next vector, words of
-# unknown type, words left out because they come before the time, row or column that they need.
-TIME, WRAPS, TIMED, LOW, ROW, COLUMN, POLARITY, UNKNOWN, EARLY = range(9)
-START = np.array([0, 0, 0, 0, -1, -1, 0, 0, 0])
+# unknown type, words left out because they come before the time, row or column that they need, wraps in a long silence.
+TIME, WRAPS, TIMED, LOW, ROW, COLUMN, POLARITY, UNKNOWN, EARLY, SILENT = range(10)
+START = np.array([0, 0, 0, 0, -1, -1, 0, 0, 0, 0])
 
 # Slots of the state of an encoder: high time with all its wraps, low time and row, as last written (-1: none yet).
 LAST_HIGH, LAST_LOW, LAST_ROW = range(3)
@@ -34,9 +34,15 @@ _COUNT = np.array([byte.bit_count() for byte in range(256)], _U)
 
 @compiled
 def _step(state, high, bits):
-    """Takes a word with the high bits of a time of `bits` bits. A wrap is a step back by half the range or more."""
-    if state[TIMED] and state[TIME] - state[WRAPS] - high >= 1 << (bits - 1):
+    """Takes a word with the high bits of a time of `bits` bits. A wrap is a step back by a sixteenth of the range or more.
+
+    Cameras tell the time all the while, and step back by nearly the whole range. Files that were cut or made need not: a step
+    back by less than half is a wrap in a silence of more than half the range, which is counted apart.
+    """
+    back = state[TIME] - state[WRAPS] - high
+    if state[TIMED] and back >= 1 << (bits - 4):
         state[WRAPS] += 1 << bits
+        state[SILENT] += back < 1 << (bits - 1)
     state[TIMED] = 1
     state[TIME] = state[WRAPS] + high
 

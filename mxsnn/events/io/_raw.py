@@ -140,12 +140,17 @@ def decoded(path: Path, header: Header, dtype: np.dtype, decode: Callable[..., t
             at += used
             triggers = Triggers.make(*edges[:k].T) if k else None
             yield Block.of((array[:n] for array in arrays), triggers, done)
-    for slot, what in ((kernels.UNKNOWN, "words of unknown type were skipped"), (kernels.EARLY, _EARLY)):
+    for slot, what in (
+        (kernels.UNKNOWN, "words of unknown type were skipped"),
+        (kernels.EARLY, _EARLY),
+        (kernels.SILENT, _SILENT),
+    ):
         if state[slot]:
             warnings.warn(f"{path}: {state[slot]} {what}", RecordingWarning, stacklevel=2)
 
 
 _EARLY = "words with events come before the time or place that they need: left out"
+_SILENT = "steps back of the clock were taken for its wrap in a long silence; a damaged time would look the same"
 
 
 def encoded(path: Path, source: Source, name: str, dtype: np.dtype, bits: int, encode: Callable[..., tuple[Any, Any, Any]]) -> None:
