@@ -200,13 +200,18 @@ def _several(counts: dict[str, int], most: int = 12) -> str:
     return f"{shown}, and {len(counts) - most} more" if len(counts) > most else shown
 
 
-def convert(file: Path, out: Path, to: str | None, to_option: list[str] | None, overwrite: bool, **reading: Any) -> None:
+def convert(
+    file: Path, out: Path, to: str | None, to_option: list[str] | None, from_zero: bool, overwrite: bool, **reading: Any
+) -> None:
     """Write a recording in another format, that of the name's suffix or --to."""
     from mxsnn.events.io.files import open_source, write
+    from mxsnn.events.sync.files import from_zero as zeroed
 
     with _Progress(file) as progress, _warnings():
-        source = progress.following(open_source(file, **_reading(reading)))
-        write(out, source, to, overwrite, **_options("--to-option", to_option))
+        source = open_source(file, **_reading(reading))
+        if from_zero:
+            source = zeroed(source)
+        write(out, progress.following(source), to, overwrite, **_options("--to-option", to_option))
 
 
 def view(
@@ -417,6 +422,7 @@ _DATASET = {
 _OUT = {
     "out": {"metavar": "OUT", "type": Path, "help": "the file to write; its suffix says the format"},
     "--to": {"metavar": "NAME", "help": "the format to write, where the suffix does not tell"},
+    "--from-zero": {"action": "store_true", "help": "let the clock begin at the first event, trigger or frame"},
     "--to-option": {"metavar": "NAME=VALUE", "action": "append", "help": "an option of the format's writer, e.g. codec=zstd"},
     "--overwrite": {"action": "store_true", "help": "replace OUT where it exists"},
 }

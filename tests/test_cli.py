@@ -132,6 +132,22 @@ def test_convert(recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture)
     assert not (tmp_path / "b.mxr").exists()
 
 
+def test_convert_can_let_the_clock_begin_at_zero(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    unix = 1_600_000_000_000_000
+    events = mxsnn.events.Events.make([unix + 30, unix + 90], [1, 2], [0, 1], [0, 1], (4, 3))
+    frames = {"grey": mxsnn.events.Frames.make(np.zeros((1, 3, 4), np.uint8), start=[unix + 10], end=[unix + 20])}
+    edges = mxsnn.events.Triggers.make([unix + 40], [0], [1])
+    label = mxsnn.events.Label("AU12", "au", unix + 30)
+    mxsnn.events.write(tmp_path / "a.mxr", mxsnn.events.Recording(events, edges, frames, labels=(label,)))
+    assert "--from-zero" in refused(capsys, "convert", str(tmp_path / "a.mxr"), str(tmp_path / "a.dat"))
+    assert main(["convert", str(tmp_path / "a.mxr"), str(tmp_path / "b.mxr"), "--from-zero"]) == 0
+    moved = mxsnn.events.open_recording(tmp_path / "b.mxr")
+    assert moved.events.window(0, 100).t.tolist() == [20, 80]
+    assert (moved.triggers.t.tolist(), moved.frames["grey"].start.tolist(), moved.labels[0].onset) == ([30], [0], 20)
+    assert main(["convert", str(tmp_path / "b.mxr"), str(tmp_path / "a.dat")]) == 0
+    assert mxsnn.events.read(tmp_path / "a.dat").t.tolist() == [20, 80]
+
+
 def test_info_of_a_real_recording(test_data: Path, capsys: pytest.CaptureFixture) -> None:
     path = min((test_data / "nmnist" / "Test").rglob("*.bin"))
     assert main(["info", str(path), "--json"]) == 0

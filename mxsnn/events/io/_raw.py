@@ -210,4 +210,4 @@ def _check_times(name: str, bits: int, *columns: np.ndarray) -> None:
         if len(t) and not (t[0] >= 0 and t[-1] >> bits <= _MOST_WRAPS):
             wrong = t[0] if t[0] < 0 else t[-1]
             held = f"{name} counts time from 0 and wraps every {2**bits / 1e6:.1f} s, here {_MOST_WRAPS} times at most"
-            raise UserError(f"{held}; got {wrong} us: subtract the time of the start")
+            raise UserError(f"{held}; got {wrong} us: let the clock begin at 0 (mxsnn convert --from-zero)")

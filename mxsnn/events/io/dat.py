@@ -75,7 +75,8 @@ def write_dat(path: Path, source: Source) -> None:
             lost = (wraps > 0) & (steps > _WRAP // 2)
             if times[1] < 0 or lost.any():
                 wrong = block.t[0] if times[1] < 0 else block.t[lost.argmax()]
-                raise UserError(f"DAT counts time from 0 in 32 bits and cannot hold {wrong} us here: subtract the start")
+                held = f"DAT counts time from 0 in 32 bits and cannot hold {wrong} us here"
+                raise UserError(f"{held}: let the clock begin at 0 (mxsnn convert --from-zero)")
             last = int(block.t[-1])
             if last >= _WRAP and not told:
                 message = f"times beyond {_WRAP} us wrap in DAT, and not every reader counts the wraps"

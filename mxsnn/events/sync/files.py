@@ -1,9 +1,9 @@
-"""The second of two recordings, opened whatever it is, and both as one recording on the first one's clock."""
+"""Files and clocks: a second recording opened whatever it is, both as one on the first one's clock, a clock that begins at 0."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -12,9 +12,10 @@ import numpy as np
 
 from mxsnn.errors import RecordingWarning, UserError
 from mxsnn.events.images import read_frames
+from mxsnn.events.io._source import Block, Source
 from mxsnn.events.io.files import identify, open_recording
 from mxsnn.events.recording import Recording
-from mxsnn.events.sync.clock import Sync
+from mxsnn.events.sync.clock import Clock, Sync
 
 Stream = TypeVar("Stream")
 
@@ -105,3 +106,27 @@ def _both(ours: Mapping[str, Stream], theirs: Mapping[str, Stream]) -> dict[str,
             free, number = f"{name}_{number}", number + 1
         found[free] = stream
     return found
+
+
+def from_zero(source: Source) -> Source:
+    """The source on a clock that begins at the first of its events, triggers and exposures: some formats hold no other."""
+    times = [int(frames.start[0]) for frames in source.recording.frames.values() if len(frames)]
+    times += [int(source.recording.triggers.t[0])] if len(source.recording.triggers) else []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RecordingWarning)  # what is odd is told in the pass that follows
+        for block in source.blocks():
+            times += [int(block.t[0])] if len(block.t) else []
+            times += [int(block.triggers.t.min())] if block.triggers is not None and len(block.triggers) else []
+            if len(block.t):
+                break
+    if not times:
+        return source
+    clock = Clock(-min(times))
+
+    def blocks() -> Iterator[Block]:
+        for block in source.blocks():
+            edges = block.triggers
+            moved = None if edges is None else replace(edges, t=clock(edges.t))
+            yield block._replace(t=clock(block.t), triggers=moved)
+
+    return replace(source, blocks=blocks, recording=clock.moved(source.recording), whole=None)
