@@ -17,7 +17,7 @@ STEP_US = 100
 SPREAD_US = 100_000
 """An event counts from its pixel's event before on, if that is no older: an older one ended another motion."""
 
-LONGEST_US = 86_400_000_000
+LONGEST_US = 4 * 3_600_000_000
 """Longer recordings are not looked at whole."""
 
 _MOST_STEPS = 2**24  # two arrays of 128 MiB; beyond 28 minutes steps are longer
@@ -25,7 +25,7 @@ _MOST_STEPS = 2**24  # two arrays of 128 MiB; beyond 28 minutes steps are longer
 
 @dataclass(frozen=True, eq=False)
 class Activity:
-    """What happened up to a time. Raises: UserError for more than a day, in which a clock must have jumped.
+    """What happened up to a time. Raises: UserError for more than `LONGEST_US`: a clock may have jumped.
 
     Attributes:
       start: us, the recording's clock; the times are relative to it, so that a float holds them.
@@ -40,7 +40,7 @@ class Activity:
     def __post_init__(self) -> None:
         if self.t[-1] > LONGEST_US:
             raise UserError(
-                f"{self.t[-1] / 1e6:.0f} s from the first time to the last are more than a day: did the clock jump? Cut it"
+                f"{self.t[-1] / 1e6:.0f} s from the first time to the last are more than 4 hours: did the clock jump? Cut it"
             )
 
     def at(self, t: np.ndarray) -> np.ndarray:
@@ -50,7 +50,7 @@ class Activity:
     def at_least(self, interval: float) -> Activity:
         """The same at times that lie at least `interval` us apart: every k-th."""
         every = max(1, int(np.ceil(interval / float(np.median(np.diff(self.t))))))
-        return self if every == 1 else Activity(self.start, self.t[::every], self.total[::every])
+        return self if every == 1 else Activity(self.start, self.t[::every].copy(), self.total[::every].copy())
 
 
 def of_events(events: EventStore) -> Activity:

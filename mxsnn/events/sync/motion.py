@@ -15,6 +15,7 @@ FINEST_US = 10_000.0
 """Shorter intervals between frames are put together: a face does not move faster."""
 
 _CHUNK_US = 60e6  # in which clocks that drift apart stay within a frame interval or two of each other
+_CHUNKS = 4  # that are tried, those with most motion first
 _SLOW_US = 4e6  # changes slower than this (light, posture) say nothing of an offset
 _SHARE = 0.5  # of the shorter stream that must overlap
 _SURROGATES = 40
@@ -143,7 +144,7 @@ def _coarse(a: Activity, b: Activity, near: float | None) -> tuple[float, float,
     edges = np.linspace(0, b.t[-1], chunks + 1)
     moving = np.argsort([-np.diff(b.at(np.arange(low, high, step))).std() for low, high in pairwise(edges)])
     tried = []
-    for k in moving[:8]:
+    for k in moving[:_CHUNKS]:
         theirs = _steps(b, edges[k], edges[k + 1], step)
         if len(theirs) < _LEAST or len(ours) < _LEAST or not theirs.any() or not ours.any():
             continue
@@ -190,7 +191,9 @@ def _peak(a: np.ndarray, b: np.ndarray, near: float | None, reach: float) -> tup
         lags = lags[np.abs(lags - near) <= reach]
     if not len(lags):
         return None
-    score = _correlations(a, b, lags)
+    size = 1 << (len(a) + len(b) - 1).bit_length()
+    spectrum = np.fft.rfft(a, size)
+    score = _correlations(a, spectrum, b, lags)
     best = int(score.argmax())
     rng = np.random.default_rng(0)
     block = int(np.clip(len(b) / 16, 8, max(_SLOW_US / FINEST_US, 8)))
@@ -198,7 +201,7 @@ def _peak(a: np.ndarray, b: np.ndarray, near: float | None, reach: float) -> tup
     for _ in range(_SURROGATES):
         turned = np.roll(b, rng.integers(len(b)))
         parts = np.array_split(turned, max(len(b) // block, 2))
-        peaks.append(_correlations(a, np.concatenate([parts[k] for k in rng.permutation(len(parts))]), lags).max())
+        peaks.append(_correlations(a, spectrum, np.concatenate([parts[k] for k in rng.permutation(len(parts))]), lags).max())
     chance = float(np.mean(peaks) + _SIGMAS * np.std(peaks))
     # The main lobe ends where the correlation has fallen to half; a second peak beyond it must stay well below.
     below = score < score[best] / 2
@@ -210,10 +213,10 @@ def _peak(a: np.ndarray, b: np.ndarray, near: float | None, reach: float) -> tup
     return int(lags[best]), float(score[best]), chance, other
 
 
-def _correlations(a: np.ndarray, b: np.ndarray, lags: np.ndarray) -> np.ndarray:
+def _correlations(a: np.ndarray, spectrum: np.ndarray, b: np.ndarray, lags: np.ndarray) -> np.ndarray:
     """The correlation of b[j] with a[j + lag] over all j that both have, by the root of their share: a short overlap is luck."""
-    size = 1 << (len(a) + len(b) - 1).bit_length()
-    product = np.fft.irfft(np.fft.rfft(a, size) * np.fft.rfft(b, size).conj(), size)[lags]
+    size = 2 * (len(spectrum) - 1)
+    product = np.fft.irfft(spectrum * np.fft.rfft(b, size).conj(), size)[lags]
     first, last = np.maximum(0, -lags), np.minimum(len(b), len(a) - lags)
     n = last - first
 

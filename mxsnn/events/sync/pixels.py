@@ -44,7 +44,8 @@ def by_pixels(a: Recording, b: Recording, near: int | None = None) -> Sync:
         raise UserError(f"{len(inside)} intervals between frames lie within the events; it takes two")
     chosen = _most_changed(frames, inside)
     interval = float(np.median([t[k] - t[k - 1] for k in chosen]))
-    by = np.arange(-REACH_US, REACH_US + 1, interval / 8)
+    step = max(interval / 8, REACH_US / 256)
+    by = np.arange(-REACH_US, REACH_US + 1, step)
     r = np.empty((len(chosen), len(by)))
     best = np.empty(len(chosen))
     for row, k in enumerate(chosen):
@@ -66,7 +67,7 @@ def by_pixels(a: Recording, b: Recording, near: int | None = None) -> Sync:
     for row in range(len(chosen)):
         curve, slope, _ = np.polyfit(np.arange(-2, 3), r[row, peak - 2 : peak + 3], 2)
         if curve < 0 and abs(slope) < -4 * curve:
-            best[row], weight[row] = by[peak] - slope / (2 * curve) * interval / 8, -curve
+            best[row], weight[row] = by[peak] - slope / (2 * curve) * step, -curve
     used = weight > 0
     if used.sum() < 2:
         raise UserError("the offset cannot be found to less than a frame: the correlation has no distinct peak")
