@@ -187,6 +187,18 @@ def test_a_zip_of_text_whose_name_is_no_text(tmp_path: Path) -> None:
         read(tmp_path / "a.zip")
 
 
+def test_tables_whose_times_are_none_and_boxes_in_no_encoding(tmp_path: Path) -> None:
+    from mxsnn.data.datasets.boxes import read_boxes
+    from mxsnn.data.datasets.openface import read_openface
+
+    (tmp_path / "a.csv").write_text("frame, timestamp, success, AU01_r\n1, -9e18, 1, 1\n2, 0.1, 1, 1\n")
+    with pytest.raises(UserError, match="no time of a recording"):
+        read_openface(tmp_path / "a.csv")
+    (tmp_path / "a.xml").write_text('<?xml version="1.0" encoding="qtf-8"?><annotations></annotations>')
+    with pytest.raises(UserError, match="unknown encoding"):
+        read_boxes(tmp_path / "a.xml")
+
+
 def test_a_header_that_states_a_sensor_that_no_coordinate_reaches(tmp_path: Path) -> None:
     header = b"Event Stream\2\0\0\1" + struct.pack("<HH", 50_000, 40_000)
     (tmp_path / "a.es").write_bytes(header + struct.pack("<BHH", 1, 40_001, 5))

@@ -66,7 +66,8 @@ def decode(path: Path, name: str, draw: random.Random, whole: Events | None, len
     for one in caught:
         if not issubclass(one.category, (RecordingWarning, ResourceWarning)) and "/PIL/" not in one.filename:
             raise Finding(f"warns {one.category.__name__}: {one.message} ({one.filename}:{one.lineno})")
-        if issubclass(one.category, RecordingWarning) and ("\n" in str(one.message) or str(path) not in str(one.message)):
+        unnamed = name in FORMATS and str(path) not in str(one.message)
+        if issubclass(one.category, RecordingWarning) and ("\n" in str(one.message) or unnamed):
             raise Finding(f"the warning is no line that names the file: {one.message!s:.500}")
     if len(_LEFT) > seen:
         raise Finding(f"opens a file outside: {_LEFT[seen:]}")

@@ -177,4 +177,6 @@ def _xml(path: Path, fps: float) -> Boxes:
         parser.Parse(path.read_bytes(), True)
     except xml.parsers.expat.ExpatError as error:
         raise UserError(f"{path}:{error.lineno}: no XML ({xml.parsers.expat.ErrorString(error.code)})") from error
+    except (LookupError, ValueError) as error:  # of an encoding that Python does not know
+        raise UserError(f"{path}: {error}" if not isinstance(error, UserError) else str(error)) from error
     return Boxes.make(t, xywh, tracks)

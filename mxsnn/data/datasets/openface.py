@@ -91,13 +91,20 @@ def _times(path: Path, table: list[Row], fps: float | None, t: ArrayLike | None)
             raise UserError(f"{path}: has {len(table)} rows, but there are {len(times)} frames")
     elif fps is not None:
         numbers = np.array([row.number("frame") for row in table])
-        times = np.rint((numbers - numbers[0]) * 1e6 / fps).astype(np.int64)
+        times = _whole(path, (numbers - numbers[0]) / fps)
     else:
-        times = np.rint(np.array([row.number("timestamp") for row in table]) * 1e6).astype(np.int64)
+        times = _whole(path, np.array([row.number("timestamp") for row in table]))
     back = times[1:] < times[:-1]
     if back.any():
         raise table[int(back.argmax()) + 1].wrong("the times go back")
     return times
+
+
+def _whole(path: Path, seconds: np.ndarray) -> np.ndarray:
+    """Times as int64 us. Raises: UserError where they do not fit."""
+    if not (np.abs(seconds) < 2**43).all():
+        raise UserError(f"{path}: has times of {np.abs(seconds).max():g} s, which are no time of a recording")
+    return np.rint(seconds * 1e6).astype(np.int64)
 
 
 def _runs(name: str, values: np.ndarray, t: np.ndarray, threshold: float, graded: bool) -> Iterator[Label]:
