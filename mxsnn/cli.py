@@ -99,7 +99,7 @@ class _Parser(argparse.ArgumentParser):
 
 def info(file: Path, json: bool, dataset: str | None, figure: Path | None, **reading: Any) -> None:
     """What a recording or a data set holds."""
-    from mxsnn.events.summary import summary
+    from mxsnn.events.summary import lines, summary
 
     if dataset is not None or _holds_many(file, reading["format"]):
         return _info_dataset(file, json, dataset, figure)
@@ -107,36 +107,7 @@ def info(file: Path, json: bool, dataset: str | None, figure: Path | None, **rea
         raise UserError(f"{file}: --figure is of a data set; a recording is drawn by `mxsnn view`")
     with _Progress(file) as progress:
         found = summary(file, progress=progress, **_reading(reading))
-    lines = {"format": found["format"]}
-    if found["ready_frames"]:
-        shape, dtype = found["ready_frames"].values()
-        lines["holds"] = f"{shape[0]:,} ready frames, {dtype} {shape} (time, y, x, polarity)"
-    else:
-        lines["holds"] = f"{found['events']:,} events: {found['on_events']:,} ON, {found['off_events']:,} OFF"
-    if found["width"] is None:
-        lines["sensor"] = "unknown"
-    else:
-        size = f"{found['width']} x {found['height']} pixels"
-        stated = "" if found["sensor_stated"] else ", as far as the events reach; the file does not state its sensor"
-        lines["sensor"] = f"{found['sensor']}, {size}{stated}" if found["sensor"] else f"{size}{stated}"
-    if not found["ready_frames"]:
-        seconds = None if found["duration_us"] is None else found["duration_us"] / 1e6
-        lines["time"] = "no events" if seconds is None else f"{found['first_us']:,} to {found['last_us']:,} us: {seconds:g} s"
-        rate = found["events_per_second"]
-        lines["rate"] = f"{rate:,.0f} events/s" if rate else "unknown"
-    if found["triggers"]:
-        lines["triggers"] = f"{found['triggers']:,} edges"
-    for name, one in found["frames"].items():
-        lines[f"frames {name}"] = (
-            f"{one['count']:,} of {one['width']} x {one['height']} pixels, {one['first_us']:,} to {one['last_us']:,} us"
-        )
-    lines |= {f"samples {name}": f"{count:,}" for name, count in found["samples"].items()}
-    lines |= {key: str(found[key]) for key in ("labels", "subject", "session", "lux") if found[key]}
-    lines |= {key: str(value) for key, value in found["conditions"].items()}
-    if found["gaps"]:
-        longest = max(found["gaps"], key=lambda gap: gap[1] - gap[0])
-        lines["gaps"] = f"{len(found['gaps']):,}, the longest from {longest[0]:,} to {longest[1]:,} us"
-    _show(found, lines, json)
+    _show(found, lines(found), json)
     if not json:
         for warning in found["warnings"]:
             print(f"warning: {warning}")
@@ -157,7 +128,7 @@ def _holds_many(file: Path, format: str | None) -> bool:
 
 def _info_dataset(folder: Path, json: bool, dataset: str | None, figure: Path | None) -> None:
     from mxsnn.data.datasets import open_dataset, recognise
-    from mxsnn.data.summary import summary
+    from mxsnn.data.summary import lines, summary
 
     if figure is not None and figure.suffix.lower() != ".png":
         raise UserError(f"--figure is a .png file, got {figure}")
@@ -174,30 +145,7 @@ def _info_dataset(folder: Path, json: bool, dataset: str | None, figure: Path | 
             from mxsnn.report.dataset import dataset as draw
 
             draw(found, figure)
-    lines = {"data set": found["dataset"], "holds": f"{found['recordings']:,} recordings: {found['holds']}"}
-    lines["sensor"] = f"{found['width']} x {found['height']} pixels"
-    lines["test part"] = f"{found['test']:,} recordings" if found["test"] else "none"
-    for key in ("classes", "subjects"):
-        if found[key] is not None:
-            lines[key] = f"{len(found[key])}: {_several({n: sum(c.values()) for n, c in found[key].items()})}"
-    lines["subjects"] = lines.get("subjects", "not known")
-    lines |= {f"labels {kind}": _several(counts) for kind, counts in found["labels"].items()}
-    for key, unit, scale in (("duration_us", "s", 1e6), ("events", "events", 1), ("frames", "frames", 1)):
-        if found[key]:
-            low, middle, high = (f"{found[key][part] / scale:,.6g}" for part in ("min", "median", "max"))
-            lines[key.removesuffix("_us")] = f"{low} to {high} {unit}, median {middle}"
-    for condition, values in found["conditions"].items():
-        if "median" in values:
-            lines[condition] = f"{values['min']:g} to {values['max']:g}, median {values['median']:g}"
-        else:
-            lines[condition] = _several(values)
-    _show(found, lines, json)
-
-
-def _several(counts: dict[str, int], most: int = 12) -> str:
-    """Names with their counts, as many as fit on a line or two."""
-    shown = ", ".join(f"{name} ({count:,})" for name, count in list(counts.items())[:most])
-    return f"{shown}, and {len(counts) - most} more" if len(counts) > most else shown
+    _show(found, lines(found), json)
 
 
 def convert(

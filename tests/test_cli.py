@@ -54,7 +54,7 @@ def test_info_for_programs(recording: Path, capsys: pytest.CaptureFixture) -> No
         "duration_us": 2000,
         "events_per_second": 2500.0,
     }
-    assert found["warnings"] == found["gaps"] == [] and found["triggers"] == 0 and found["frames"] == {}
+    assert found["warnings"] == found["gaps"] == [] and found["triggers"] == 0 and found["frames"] == 0 and found["cameras"] == {}
 
 
 def test_info_for_people(recording: Path, capsys: pytest.CaptureFixture) -> None:
@@ -146,6 +146,27 @@ def test_convert_can_let_the_clock_begin_at_zero(tmp_path: Path, capsys: pytest.
     assert (moved.triggers.t.tolist(), moved.frames["grey"].start.tolist(), moved.labels[0].onset) == ([30], [0], 20)
     assert main(["convert", str(tmp_path / "b.mxr"), str(tmp_path / "a.dat")]) == 0
     assert mxsnn.events.read(tmp_path / "a.dat").t.tolist() == [20, 80]
+
+
+SAMPLES = {
+    "faces_easy_0001.bin": ("nmnist", 151, 173, 67_445, 6, 299_364, 0, 0),
+    "evt2_sample.raw": ("evt2", 640, 480, 539_481, 1_317_888, 1_367_888, 0, 0),
+    "evt3_with_triggers.raw": ("evt3", 1280, 720, 82_469, 14_224_870, 15_476_187, 2, 0),
+    "sample_ncars.dat": ("dat", 78, 42, 2_009, 0, 99_952, 0, 0),
+    # 17 edges in 13 packets.
+    "evlibpy_sample.aedat4": ("aedat4", 346, 260, 6_676, 1_589_163_147_368_868, 1_589_163_147_538_809, 17, 4),
+    "tonic_sample.aedat4": ("aedat4", 320, 240, 111_954, 1_605_537_493_718_345, 1_605_537_494_308_262, 0, 0),
+    "slider_depth": ("rpg", 240, 180, 50_000, 3_811, 174_156, 0, 6),
+}
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_info_of_every_camera(name: str, test_data: Path, capsys: pytest.CaptureFixture) -> None:
+    assert main(["info", str(test_data / "events" / name), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    keys = ("format", "width", "height", "events", "first_us", "last_us", "triggers", "frames")
+    assert tuple(found[key] for key in keys) == SAMPLES[name]
+    assert found["on_events"] + found["off_events"] == found["events"]
 
 
 def test_info_of_a_real_recording(test_data: Path, capsys: pytest.CaptureFixture) -> None:

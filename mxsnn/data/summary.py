@@ -110,3 +110,31 @@ def _spread(values: Sequence[float]) -> dict[str, float] | None:
         "max": cast(max(values)),
         "total": cast(sum(values)),
     }
+
+
+def lines(found: dict[str, Any]) -> dict[str, str]:
+    """A summary in lines for people, by what each is about; `dataset` is the name of the set."""
+    lines = {"data set": found["dataset"], "holds": f"{found['recordings']:,} recordings: {found['holds']}"}
+    lines["sensor"] = f"{found['width']} x {found['height']} pixels"
+    lines["test part"] = f"{found['test']:,} recordings" if found["test"] else "none"
+    for key in ("classes", "subjects"):
+        if found[key] is not None:
+            lines[key] = f"{len(found[key])}: {_several({n: sum(c.values()) for n, c in found[key].items()})}"
+    lines["subjects"] = lines.get("subjects", "not known")
+    lines |= {f"labels {kind}": _several(counts) for kind, counts in found["labels"].items()}
+    for key, unit, scale in (("duration_us", "s", 1e6), ("events", "events", 1), ("frames", "frames", 1)):
+        if found[key]:
+            low, middle, high = (f"{found[key][part] / scale:,.6g}" for part in ("min", "median", "max"))
+            lines[key.removesuffix("_us")] = f"{low} to {high} {unit}, median {middle}"
+    for condition, values in found["conditions"].items():
+        if "median" in values:
+            lines[condition] = f"{values['min']:g} to {values['max']:g}, median {values['median']:g}"
+        else:
+            lines[condition] = _several(values)
+    return lines
+
+
+def _several(counts: dict[str, int], most: int = 12) -> str:
+    """Names with their counts, as many as fit on a line or two."""
+    shown = ", ".join(f"{name} ({count:,})" for name, count in list(counts.items())[:most])
+    return f"{shown}, and {len(counts) - most} more" if len(counts) > most else shown

@@ -24,7 +24,7 @@ def summary(
     progress: Callable[[float], None] = lambda done: None,
     **options: Any,
 ) -> dict[str, Any]:
-    """Format, sensor, counts, times, triggers, frames, gaps and warnings of a file of any size, ready for JSON.
+    """Format, sensor, counts, times, triggers, frames of each camera, gaps and warnings of a file of any size, ready for JSON.
 
     `progress` is called with the part of the file that is read, 0 to 1. `width` and `height` are those that the file
     states or the user gave; with `sensor_stated` False, as far as the events reach. `gaps`: [from, to] in us.
@@ -70,8 +70,9 @@ def summary(
         "duration_us": duration,
         "events_per_second": n / duration * 1e6 if duration else None,
         "triggers": edges + len(recording.triggers),
-        "frames": {
-            name: {"count": len(f), "width": f.size[0], "height": f.size[1], "first_us": int(f.t[0]), "last_us": int(f.t[-1])}
+        "frames": sum(map(len, recording.frames.values())),
+        "cameras": {
+            name: {"frames": len(f), "width": f.size[0], "height": f.size[1], "first_us": int(f.t[0]), "last_us": int(f.t[-1])}
             for name, f in recording.frames.items()
             if len(f)
         },
@@ -85,3 +86,37 @@ def summary(
         "gaps": gaps,
         "warnings": said,
     }
+
+
+def lines(found: dict[str, Any]) -> dict[str, str]:
+    """A summary in lines for people, by what each is about."""
+    lines = {"format": found["format"]}
+    if found["ready_frames"]:
+        shape, dtype = found["ready_frames"].values()
+        lines["holds"] = f"{shape[0]:,} ready frames, {dtype} {shape} (time, y, x, polarity)"
+    else:
+        lines["holds"] = f"{found['events']:,} events: {found['on_events']:,} ON, {found['off_events']:,} OFF"
+    if found["width"] is None:
+        lines["sensor"] = "unknown"
+    else:
+        size = f"{found['width']} x {found['height']} pixels"
+        stated = "" if found["sensor_stated"] else ", as far as the events reach; the file does not state its sensor"
+        lines["sensor"] = f"{found['sensor']}, {size}{stated}" if found["sensor"] else f"{size}{stated}"
+    if not found["ready_frames"]:
+        seconds = None if found["duration_us"] is None else found["duration_us"] / 1e6
+        lines["time"] = "no events" if seconds is None else f"{found['first_us']:,} to {found['last_us']:,} us: {seconds:g} s"
+        rate = found["events_per_second"]
+        lines["rate"] = f"{rate:,.0f} events/s" if rate else "unknown"
+    if found["triggers"]:
+        lines["triggers"] = f"{found['triggers']:,} edges"
+    for name, one in found["cameras"].items():
+        lines[f"frames {name}"] = (
+            f"{one['frames']:,} of {one['width']} x {one['height']} pixels, {one['first_us']:,} to {one['last_us']:,} us"
+        )
+    lines |= {f"samples {name}": f"{count:,}" for name, count in found["samples"].items()}
+    lines |= {key: str(found[key]) for key in ("labels", "subject", "session", "lux") if found[key]}
+    lines |= {key: str(value) for key, value in found["conditions"].items()}
+    if found["gaps"]:
+        longest = max(found["gaps"], key=lambda gap: gap[1] - gap[0])
+        lines["gaps"] = f"{len(found['gaps']):,}, the longest from {longest[0]:,} to {longest[1]:,} us"
+    return lines
