@@ -3,7 +3,7 @@
 `--own`: files over the formats that mxsnn decodes itself; `--others`: of AEDAT4, and as many of HDF5, which libraries decode,
 and a quarter as many of each kind of file that lies beside recordings: indices, tables, boxes, images.
 Every file follows from (seed, format, index) alone; `--only FORMAT:INDEX` makes one and reads it with its traceback.
-The whole run (--own 100000 --others 2000) takes some ten minutes on a slow core; it exits with 1 where there is a finding.
+The whole run (--own 100000 --others 2000) took ten minutes on a core that was shared; it exits with 1 where there is a finding.
 
 Files are read by children that are forked when all is imported and compiled, with limits of memory and time. A child notes
 the number of a file before it reads it, so that a crash or a hang is known by its file.
