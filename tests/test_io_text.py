@@ -238,3 +238,25 @@ def test_a_file_of_another_writer(tmp_path: Path) -> None:
     assert ours.sensor_size == (640, 480)
     np.testing.assert_array_equal(ours.t, theirs["t"])
     np.testing.assert_array_equal(ours.x, theirs["x"])
+
+
+@pytest.mark.parametrize(
+    ("text", "t"),
+    [
+        ("0.5 1 2 1\n0.6 1 2 0\n", [500_000, 600_000]),  # y rises beside t and is greater: still only one column can be the time
+        ("4 3\n0.5 1 2 1\n", [500_000]),
+        ("4 3\n0.0 1 2 1\n1.0 2 2 0\n", [0, 1_000_000]),  # what E2VID's first line says of columns and unit needs no evidence
+    ],
+)
+def test_few_events_are_enough_where_the_time_is_evident(tmp_path: Path, text: str, t: list[int]) -> None:
+    path = tmp_path / "few.txt"
+    path.write_text(text)
+    events = read(path)
+    assert events.t.tolist() == t and events.y.tolist() == [2] * len(t)
+
+
+def test_whole_times_below_a_sensor_still_ask_for_their_unit(tmp_path: Path) -> None:
+    path = tmp_path / "few.txt"
+    path.write_text("4 3\n100 1 2 1\n")
+    with pytest.raises(UserError, match="whole numbers, whose unit is not known"):
+        read(path)

@@ -150,6 +150,9 @@ def _table(sample: bytes, whole: bool, columns: str | None, time_unit: str | Non
         names = [re.sub(r"@\d+$", "", name) for name in names]
     if size is not None and not all(1 <= side <= 2**15 for side in size):
         raise UserError(f"it gives a sensor of {size[0]}x{size[1]} pixels, which is none")
+    if size is not None and names is None and columns is None and rows and len(rows[0]) == 4:  # E2VID's: t, x, y, p
+        columns = "txyp"
+        time_unit = time_unit or ("s" if any("." in row[0] for row in rows) else None)
     fields, unit = _fields(names, rows, columns)
     time = fields.index(0)
     told = time_unit or unit or _unit([row[time] for row in rows if len(row) > time])
@@ -176,7 +179,11 @@ def _fields(names: list[str] | None, rows: list[list[str]], columns: str | None)
         return fields, _SAME_UNITS.get(unit, unit) if unit else None
     if width != 4:
         raise UserError(f"the first event has {width} columns without names; say them with columns='txyp' or another")
-    check_columns(np.array([[_value(token) for token in row] for row in rows if len(row) == 4 and _is_event(row)]))
+    values = np.array([[_value(token) for token in row] for row in rows if len(row) == 4 and _is_event(row)]).reshape(-1, 4)
+    # Pixels and polarities are whole: a first column that is not is the time, in s and perhaps less than the pixels beside it.
+    whole = (values == np.rint(values)).all(0)
+    if whole[0] or not whole[1:].all() or not np.isin(values[:, 3], (-1, 0, 1)).all():
+        check_columns(values)
     return [0, 1, 2, 3], None
 
 
