@@ -243,3 +243,30 @@ def test_esims_times_are_not_taken_for_us(tmp_path: Path) -> None:
     assert read(path, (8, 6), time_unit="ns") == EVENTS
     np.savez(path, t=EVENTS.t, x=EVENTS.x, y=EVENTS.y, p=EVENTS.p)
     assert read(path, (8, 6)) == EVENTS
+
+
+# The layout of ESIM's tools
+
+
+def pieces(folder: Path, *parts: Events) -> Path:
+    folder.mkdir(exist_ok=True)
+    for k, part in enumerate(parts):
+        arrays = {"t": part.t * 1000, "x": part.x, "y": part.y, "p": part.p.astype(np.int8) * 2 - 1}
+        np.savez(folder / f"{k:010d}.npz", **arrays)
+    return folder
+
+
+def test_pieces_of_esim(tmp_path: Path) -> None:
+    folder = pieces(tmp_path / "esim", EVENTS[:1], EVENTS[1:1], EVENTS[1:])
+    fails(folder, "0000000000.npz: t holds whole numbers, whose unit is not known")
+    assert read(folder, (8, 6), time_unit="ns") == EVENTS
+    assert [len(part) for part in stream(folder, (8, 6), time_unit="ns")] == [1, 2]
+    (folder / "0000000001.npz").unlink()
+    fails(folder, "holds 2 pieces, but the last is 0000000002.npz: some are missing", time_unit="ns")
+
+
+def test_pieces_out_of_order_and_of_other_content(tmp_path: Path) -> None:
+    folder = pieces(tmp_path / "back", EVENTS[1:], EVENTS[:1])
+    fails(folder, "the times go back at event 2", time_unit="ns")
+    np.savez(pieces(tmp_path / "frames", EVENTS) / "0000000000.npz", frames=np.zeros((2, 2, 3, 4)))
+    fails(tmp_path / "frames", "0000000000.npz: no field 't' among frames", time_unit="ns")

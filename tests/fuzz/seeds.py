@@ -259,6 +259,16 @@ def _npy_folder() -> Iterator[Seed]:
     yield Seed("evreal", members)
 
 
+def _npz_folder() -> Iterator[Seed]:
+    events = _events()
+    members = {}
+    for k, part in enumerate((events[:400], events[400:400], events[400:])):
+        file = io.BytesIO()
+        np.savez_compressed(file, t=part.t / 1e6, x=part.x, y=part.y, p=part.p)
+        members[f"{k:010d}.npz"] = file.getvalue()
+    yield Seed("pieces", members)
+
+
 def _aedat4() -> Iterator[Seed]:
     from tests import aedat4_files as files
 
@@ -415,6 +425,7 @@ MADE: dict[str, Callable[[], Iterator[Seed]]] = {
     "text": _text,
     "rpg": _rpg,
     "npy-folder": _npy_folder,
+    "npz-folder": _npz_folder,
     "prophesee-hdf5": _in_hdf5(_prophesee),
     "rvt": _in_hdf5(_rvt),
     "e2vid-hdf5": _in_hdf5(_e2vid),

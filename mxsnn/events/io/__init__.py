@@ -11,7 +11,7 @@ from mxsnn.events.io.es import ES
 from mxsnn.events.io.evt2 import EVT2
 from mxsnn.events.io.evt3 import EVT3
 from mxsnn.events.io.evt21 import EVT21
-from mxsnn.events.io.folders import NPY_FOLDER, RPG
+from mxsnn.events.io.folders import NPY_FOLDER, NPZ_FOLDER, RPG
 from mxsnn.events.io.hdf5 import DSEC, E2VID, MVSEC, PROPHESEE_HDF5, RVT, V2E
 from mxsnn.events.io.nmnist import NMNIST
 from mxsnn.events.io.numpy_files import NPY, NPZ
@@ -32,6 +32,7 @@ FORMATS: dict[str, Format] = {
         TEXT,
         RPG,
         NPY_FOLDER,
+        NPZ_FOLDER,
         NMNIST,
         NPY,
         NPZ,

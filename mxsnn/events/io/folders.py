@@ -5,6 +5,8 @@
 - "npy-folder": `events_ts.npy` [N], `events_xy.npy` [N, 2] and `events_p.npy` [N] with `images.npy` [M, H, W] or [M, H, W, 3]
   (blue first, as OpenCV has it), `images_ts.npy` [M] and `metadata.json` ("sensor_resolution": [height, width]), as EVREAL
   has them; also under the older names `t.npy`, `xy.npy`, `p.npy`. Times are seconds.
+- "npz-folder": consecutive pieces `0000000000.npz`, `0000000001.npz`, ... of arrays t, x, y, p, as ESIM's tools write them
+  (rpg_vid2e; its times are ns and its polarities -1/+1).
 
 Frames are "grey" or "rgb", and read when they are indexed.
 """
@@ -25,9 +27,10 @@ import numpy as np
 from mxsnn.errors import RecordingWarning, UserError
 from mxsnn.events.images import ImageFiles
 from mxsnn.events.io._source import Block, Format, Source, microseconds
+from mxsnn.events.io.numpy_files import load_arrays
 from mxsnn.events.io.text import POWERS, open_text
 from mxsnn.events.recording import Frames, Recording
-from mxsnn.events.stream import check_sensor_size
+from mxsnn.events.stream import check_sensor_size, find_fields
 from mxsnn.events.stream import columns as to_columns
 
 _CHUNK = 500_000  # events
@@ -124,6 +127,35 @@ def open_npy_folder(path: Path, sensor_size: tuple[int, int] | None, *, time_uni
     return Source(blocks, sensor_size or _stated_size(path), len(t), Recording(None, frames=frames))
 
 
+def open_npz_folder(path: Path, sensor_size: tuple[int, int] | None, *, time_unit: str | None = None) -> Source:
+    """A recording, a piece in memory at a time. `time_unit`: as for the other folders; ESIM's is "ns".
+
+    Raises: UserError where a piece is missing between others.
+    """
+    pieces = _pieces(path)
+    if len(pieces) != int(pieces[-1].stem) + 1:
+        raise UserError(f"holds {len(pieces)} pieces, but the last is {pieces[-1].name}: some are missing")
+
+    def blocks() -> Iterator[Block]:
+        for k, piece in enumerate(pieces):
+            try:
+                arrays = load_arrays(inside(path, piece.name))
+                if not isinstance(arrays, dict):
+                    raise UserError("it is a single array, and not t, x, y and p")
+                fields = {field: arrays[name] for field, name in find_fields(tuple(arrays)).items()}
+                if len(np.atleast_1d(fields["t"])):
+                    fields["t"] = microseconds(fields["t"], _unit("t", fields["t"], time_unit))
+                yield Block.of(to_columns(**fields), None, (k + 1) / len(pieces))
+            except UserError as error:
+                raise UserError(f"{piece.name}: {error}") from error
+
+    return Source(blocks, sensor_size)
+
+
+def _pieces(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if re.fullmatch(r"[0-9]{10}\.npz", path.name))
+
+
 def _are_in(path: Path, names: tuple[str, ...]) -> bool:
     return all((path / name).is_file() for name in names)
 
@@ -153,7 +185,7 @@ def _flat(name: str, array: np.ndarray) -> np.ndarray:
 
 def _unit(name: str, times: np.ndarray, time_unit: str | None) -> str:
     if time_unit is None and times.dtype.kind != "f":
-        raise UserError(f"{name} holds whole numbers, whose unit is not known; say it with time_unit='us'")
+        raise UserError(f"{name} holds whole numbers, whose unit is not known; say it with time_unit='us' or 'ns'")
     return time_unit or "s"
 
 
@@ -193,5 +225,10 @@ def _is_npy(path: Path, head: bytes) -> bool:
     return path.is_dir() and any(_are_in(path, names) for names in _NAMES)
 
 
+def _is_npz(path: Path, head: bytes) -> bool:
+    return path.is_dir() and (path / "0000000000.npz").is_file()
+
+
 RPG = Format("rpg", "folder of events.txt and images, as RPG has it", (), open_rpg, _is_rpg)
 NPY_FOLDER = Format("npy-folder", "folder of NumPy arrays, as EVREAL has it", (), open_npy_folder, _is_npy)
+NPZ_FOLDER = Format("npz-folder", "folder of numbered NumPy archives, as ESIM has it", (), open_npz_folder, _is_npz)
