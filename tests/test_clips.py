@@ -100,6 +100,12 @@ def test_a_table_of_clips(tmp_path: Path) -> None:
     assert clips[1].labels == (Label("AU4", "au"), Label("AU7", "au", intensity=0.4, side="left"))
 
 
+def test_conditions_are_numbers_as_in_an_index(tmp_path: Path) -> None:
+    text = "label,kind,start_s,end_s,trial,run,dose\nsmile,movement,1,2,1_2,007,2.5\n"
+    (clip,) = by_table(table(tmp_path, text), session(), "s", origin=START)
+    assert clip.conditions == {"trial": "1_2", "run": "007", "dose": 2.5}
+
+
 def test_onset_and_offset_stand_for_start_and_end(tmp_path: Path) -> None:
     text = "label, kind, Onset (us), apex_us, offset_us\nsmile, movement, 100, 150, 200\n"
     (clip,) = by_table(table(tmp_path, text), session(), "s", origin=START, margin=30)

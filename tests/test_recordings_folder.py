@@ -126,6 +126,8 @@ def test_the_index_counts_where_it_was_edited(root: Path) -> None:
     assert (whole.subject, whole.lux) == ("ada", 700.0)
     assert whole.conditions == {"lamp": "halogen", "take": 0, "glasses": "yes"}
     assert data.fingerprint() != before
+    edit(root, 0, lamp="")
+    assert recordings(root, "movement").recording(0).conditions == {"take": 0, "glasses": "yes"}
 
 
 def test_indexing_again_keeps_what_was_edited(root: Path) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
-from mxsnn.data.datasets._tables import UNKNOWN, Row, rows
+from mxsnn.data.datasets._tables import UNKNOWN, Row, cell_value, rows
 from mxsnn.data.datasets.facs import parse_aus
 from mxsnn.data.datasets.recordings import write_index
 from mxsnn.errors import RecordingWarning, UserError
@@ -116,7 +116,11 @@ def by_table(
             labels,
             **texts,
             lux=None if row["lux"].lower() in UNKNOWN else row.number("lux"),
-            conditions={key: _value(text) for key, text in row.values.items() if key not in used and text.lower() not in UNKNOWN},
+            conditions={
+                key: known
+                for key, text in row.values.items()
+                if key not in used and text.lower() not in UNKNOWN and (known := cell_value(text)) is not None
+            },
         )
         same = found.get((start, end))
         if same is None:
@@ -245,13 +249,6 @@ def _labels(row: Row, onset: int | None, apex: int | None, offset: int | None, k
         )
     except UserError as error:
         raise row.wrong(str(error)) from error
-
-
-def _value(text: str) -> str | float:
-    try:
-        return float(text)
-    except ValueError:
-        return text
 
 
 def write_clips(recording: Recording, clips: Sequence[Clip], folder: str | Path) -> None:

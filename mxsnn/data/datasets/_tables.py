@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,6 +90,15 @@ def rows(path: Path, needed: Sequence[str], delimiter: str = ",", header: bool =
     if not found:
         raise UserError(f"{path}: the table has no rows")
     return found
+
+
+def cell_value(cell: str) -> str | float | None:
+    """A number where the text is one, "007" and "1_2" are not; None for an empty cell."""
+    if re.fullmatch(r"-?(0|[1-9]\d{0,17})", cell, re.ASCII):
+        return int(cell)
+    if re.fullmatch(r"-?(0|[1-9]\d*)\.\d+(e[+-]?\d+)?|-?\de[+-]?\d+", cell, re.ASCII):
+        return float(cell)
+    return cell or None
 
 
 def _lines(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from mxsnn.data.datasets._tables import UNKNOWN, Row, folder_of, inside, numbered, rows
-from mxsnn.data.datasets.base import Recordings
+from mxsnn.data.datasets._tables import UNKNOWN, Row, cell_value, folder_of, inside, numbered, rows
+from mxsnn.data.datasets.base import Origin, Recordings
 from mxsnn.errors import RecordingWarning, UserError
 from mxsnn.events import Label, Recording, open_recording
 from mxsnn.events.io.files import appearing, open_source
@@ -136,7 +136,8 @@ class _Indexed:
         kept = [label for label in found.labels if label.name in entry.labels[label.kind]]
         there = {(label.kind, label.name) for label in kept}
         new = [Label(name, kind) for kind, names in entry.labels.items() for name in names if (kind, name) not in there]
-        edited = {n: _value(cell) for n, cell in entry.conditions.items() if cell != str(found.conditions.get(n, ""))}
+        edited = {n: cell_value(cell) for n, cell in entry.conditions.items() if cell != str(found.conditions.get(n, ""))}
+        conditions = {**found.conditions, **edited}
         return replace(
             found,
             labels=(*kept, *new),
@@ -144,8 +145,11 @@ class _Indexed:
             session=entry.session or None,
             sensor=entry.sensor or None,
             lux=entry.lux,
-            conditions={**found.conditions, **{name: value for name, value in edited.items() if value is not None}},
+            conditions={name: known for name, known in conditions.items() if known is not None},
         )
+
+    def origin(self, number: int) -> Origin:
+        return (self.entries[number].path,), f"{self.entries[number].size}"
 
 
 def _row(name: str, path: Path) -> dict[str, str]:
@@ -215,17 +219,8 @@ def _conditions(entries: Sequence[_Entry], sizes: bool) -> dict[str, tuple[str |
         found["width"] = tuple(entry.size[0] if entry.size else None for entry in entries)
         found["height"] = tuple(entry.size[1] if entry.size else None for entry in entries)
     for name in entries[0].conditions if entries else ():
-        found[name] = tuple(_value(entry.conditions[name]) for entry in entries)
+        found[name] = tuple(cell_value(entry.conditions[name]) for entry in entries)
     return {name: values for name, values in found.items() if any(value is not None for value in values)}
-
-
-def _value(cell: str) -> str | float | None:
-    """A number where the text is one, "007" is not; None for an empty cell."""
-    if re.fullmatch(r"-?(0|[1-9]\d{0,17})", cell, re.ASCII):
-        return int(cell)
-    if re.fullmatch(r"-?(0|[1-9]\d*)\.\d+(e[+-]?\d+)?|-?\de[+-]?\d+", cell, re.ASCII):
-        return float(cell)
-    return cell or None
 
 
 def _header(path: Path) -> list[str]:
