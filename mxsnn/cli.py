@@ -63,6 +63,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader, such as `head`, has seen enough; Python would complain when it flushes at its end
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141  # as a shell reports a process that SIGPIPE ended
+    except OSError as error:  # of a path that cannot be, a folder that is closed, a disk that is full
+        print("error:", " ".join(f"{error.filename or 'a file'}: {error.strerror or error}".splitlines()), file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         return 130
 

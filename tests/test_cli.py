@@ -225,6 +225,7 @@ def test_extras_are_those_of_the_project() -> None:
         (["--vers"], "--vers"),
         (["info", "nowhere.npy"], "nowhere.npy: no such file"),
         (["info", "."], "a folder"),
+        (["info", 300 * "a"], "File name too long"),
         (["info", "two\nlines.npy"], "lines.npy: no such file"),
     ],
 )

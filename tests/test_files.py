@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -89,11 +90,29 @@ def test_a_format_without_its_signature_is_told(toy, tmp_path: Path) -> None:
         identify(tmp_path / "b.toy", "tyo")
 
 
+def test_a_pipe_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.raw")
+    with pytest.raises(UserError, match=r"a\.raw: neither a file nor a folder"):
+        identify(tmp_path / "a.raw")
+
+
 def test_options_are_those_of_the_format(toy) -> None:
     path = toy(blocks([1]))
     read(path, scale=2)
     with pytest.raises(UserError, match="reading toy takes no option 'scael'; did you mean scale"):
         read(path, scael=2)
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "value"), [("a.csv", "columns", 5), ("a.csv", "time_unit", ["s"]), ("a.npy", "columns", 1)]
+)
+def test_an_option_of_another_type_is_told(name: str, option: str, value: object, tmp_path: Path) -> None:
+    (tmp_path / name).write_text("0.5 1 2 1\n")
+    with pytest.raises(UserError, match=f"{name}: reading .*: option {option} is text, got"):
+        read(tmp_path / name, **{option: value})
+    with pytest.raises(UserError, match="writing recording: option codec is text, got 3"):
+        write(tmp_path / "a.mxr", Events.empty((2, 2)), codec=3)
+    assert not (tmp_path / "a.mxr").exists()
 
 
 def test_pieces_and_the_whole_are_the_same(toy) -> None:

@@ -86,7 +86,7 @@ def view(
         raise UserError(f"{path}: holds ready frames, which have no times; view shows recordings of events")
     frames = {name: one for name, one in source.recording.frames.items() if len(one)}
     if camera is not None and camera not in frames:
-        raise UserError(f"{path}: holds no frames of a camera {camera!r}{suggestion(camera, list(frames))}")
+        raise UserError(f"{path}: holds no frames of a camera {camera!r}{suggestion(camera, list(frames)) if frames else ''}")
     source, first, last = _extent(source, lambda done: progress(done / 2))
     main = frames[camera] if camera is not None else next(iter(frames.values()), None)
     if first is None and main is None:

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,8 @@ def identify(path: str | Path, format: str | None = None) -> Format:
         raise UserError(f"{format!r} is no format{suggestion(format, FORMATS)}")
     if not path.exists():
         raise UserError(f"{path}: no such file or folder")
+    if not (path.is_file() or path.is_dir()):  # a pipe would keep its reader waiting
+        raise UserError(f"{path}: neither a file nor a folder")
     if format is not None:
         return FORMATS[format]
     with named(path):
@@ -81,10 +84,19 @@ def _open(path: Path, sensor_size: Sequence[int] | None, format: str | None, opt
 
 
 def _check_options(path: Path, function: Callable[..., Any], doing: str, options: dict[str, Any]) -> None:
-    takes = [name for name, p in inspect.signature(function).parameters.items() if p.kind is p.KEYWORD_ONLY]
-    for name in options:
+    takes = {name: p.annotation for name, p in inspect.signature(function).parameters.items() if p.kind is p.KEYWORD_ONLY}
+    for name, value in options.items():
         if name not in takes:
-            raise UserError(f"{path}: {doing} takes no option {name!r}{suggestion(name, takes) if takes else ''}")
+            raise UserError(f"{path}: {doing} takes no option {name!r}{suggestion(name, list(takes)) if takes else ''}")
+        if not isinstance(value, tuple(_KINDS[kind] for kind in takes[name].split(" | "))):
+            what = " or ".join(_NAMES[kind] for kind in takes[name].split(" | ") if kind in _NAMES)
+            raise UserError(f"{path}: {doing}: option {name} is {what}, got {value!r}")
+
+
+_KINDS = {"str": str, "int": Integral, "Codec": Callable, "None": type(None)}
+"""What the annotation of a format's option allows."""
+
+_NAMES = {"str": "text", "int": "a whole number"}
 
 
 def read(
