@@ -156,6 +156,20 @@ def from_structured(array: np.ndarray, sensor_size: Sequence[int] | None = None,
     return Events.make(*(array[fields[name]] for name in "txyp"), sensor_size=sensor_size, sort=sort)
 
 
+def as_events(events: Events | np.ndarray, sensor_size: Sequence[int] | None) -> Events:
+    """The stream, or that of a structured array [N] on a sensor of (width, height, ...).
+
+    Raises: UserError for an array without a sensor's size, a stream of another size, and all that `from_structured` rejects.
+    """
+    if not isinstance(events, Events):
+        if sensor_size is None:
+            raise UserError("a structured array does not hold its sensor's size: give sensor_size=(width, height)")
+        return from_structured(events, tuple(sensor_size)[:2])  # tonic's has the number of polarities as a third
+    if sensor_size is not None and tuple(sensor_size)[:2] != events.sensor_size:
+        raise UserError(f"sensor_size={tuple(sensor_size)} is not that of the events, {events.sensor_size}")
+    return events
+
+
 def to_structured(events: Events) -> np.ndarray:
     """A stream as tonic's structured array [N]: x, y int16, t int64, p bool. A copy."""
     array = np.empty(len(events), STRUCTURED)
