@@ -245,11 +245,33 @@ def test_a_codec_that_is_not_installed(tmp_path: Path, monkeypatch: pytest.Monke
         ({"samples": {"": Samples(np.arange(1), np.zeros((1, 1), np.float32), ("a",))}}, "no slash"),
         ({"labels": (Label("a", "au", onset=-(2**63)),)}, "stands for a time that is not known"),
         ({"labels": (Label("a", "au", onset=2**63),)}, "cannot be written"),
+        ({"subject": 5}, "subject is text; got 5"),
+        ({"lux": "dim"}, "lux is a number; got 'dim'"),
+        ({"samples": {"imu": Samples(np.array([2, 1]), np.zeros((2, 1), np.float32), ("a",))}}, "times go back at sample 1"),
+        ({"samples": {"imu": Samples(np.arange(2), np.zeros((2, 1), np.float32), ("a", "b"))}}, "2 names do not fit"),
     ],
 )
 def test_what_cannot_be_written(tmp_path: Path, wrong: dict, message: str) -> None:
     rejected(message, write, tmp_path / "a.mxr", replace(full(), **wrong))
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Frames.make(np.zeros((2, 2, 2), np.uint8), [0.04, 0.08]), "t is whole numbers us; got 0.04"),
+        (lambda: Frames.make(np.zeros((1, 2, 2), np.uint8), start=[0], end=[np.nan]), "end is whole numbers us; got nan"),
+        (lambda: Triggers.make([0.5], [0], [1]), "t is whole numbers us; got 0.5"),
+        (lambda: Triggers.make(np.array([2**63], np.uint64), [0], [1]), "t is whole numbers us; got 9223372036854775808"),
+        (lambda: Triggers.make([5], np.array([70_000]), [1]), "id is whole numbers of int16; got 70000"),
+        (lambda: Triggers.make([5], [0], np.array([-1])), "value is whole numbers of uint8; got -1"),
+        (lambda: Triggers.make(["5"], [0], [1]), "t is whole numbers, got <U1"),
+        (lambda: Label("AU1", "au", onset=0.5), "times of label 'AU1' are whole us; got 0.5, None, None"),
+    ],
+)
+def test_times_are_never_cut_to_whole_ones(make: Callable[[], object], message: str) -> None:
+    rejected(message, make)
+    Frames.make(np.zeros((2, 2, 2), np.uint8), [1.0, 2.0])  # whole, as what computes with floats gives them
 
 
 # Slicing

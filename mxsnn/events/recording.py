@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from numbers import Integral
 from typing import Any, Protocol
 
 import numpy as np
@@ -42,6 +43,20 @@ class Images(Protocol):
     def __getitem__(self, index: Any, /) -> Any: ...
 
 
+def _whole(name: str, values: ArrayLike, dtype: type = np.int64) -> np.ndarray:
+    """A copy of whole numbers; times are us. Raises: UserError for others, and those that do not fit: none is cut off."""
+    array = np.asarray(values)
+    if array.dtype.kind not in "biuf" and array.size:
+        raise UserError(f"{name} is whole numbers, got {array.dtype}")
+    with np.errstate(invalid="ignore"):
+        whole = array.astype(dtype)
+    wrong = whole != array
+    if wrong.any():
+        unit = " us" if np.dtype(dtype) == np.int64 else f" of {np.dtype(dtype)}"
+        raise UserError(f"{name} is whole numbers{unit}; got {array[wrong][0]!s}")
+    return whole
+
+
 @dataclass(frozen=True, eq=False)
 class Triggers:
     """Edges of external signals [N], in the order of time.
@@ -58,8 +73,11 @@ class Triggers:
 
     @classmethod
     def make(cls, t: ArrayLike = (), id: ArrayLike = (), value: ArrayLike = ()) -> Triggers:
-        """Triggers from three arrays [N], put in the order of time. Raises: UserError where their lengths differ."""
-        t, id, value = np.asarray(t, np.int64), np.asarray(id, np.int16), np.asarray(value, np.uint8)
+        """Triggers from three arrays [N], put in the order of time.
+
+        Raises: UserError where their lengths differ, for times that are not whole, inputs and levels that do not fit.
+        """
+        t, id, value = _whole("t", t), _whole("id", id, np.int16), _whole("value", value, np.uint8)
         if not t.shape == id.shape == value.shape == (len(t),):
             raise UserError(f"triggers have one t, id and value each; got shapes {t.shape}, {id.shape}, {value.shape}")
         order = np.argsort(t, kind="stable")
@@ -94,8 +112,8 @@ class Frames:
     ) -> Frames:
         """Frames from images [N, ...] and their times [N], us: `t`, or `start` and `end` of the exposures, or all three.
 
-        Raises: UserError for other shapes and types of images, lengths that differ, exposures that end before they
-          start, times that go back.
+        Raises: UserError for other shapes and types of images, lengths that differ, times that are not whole or go
+          back, exposures that end before they start.
         """
         if len(images.shape) not in (3, 4) or (len(images.shape) == 4 and images.shape[3] != 3):
             raise UserError(f"images are [N, H, W] or [N, H, W, 3], got shape {tuple(images.shape)}")
@@ -107,8 +125,9 @@ class Frames:
             raise UserError("an exposure has a start and an end; got one of them")
         if start is None:
             start = end = t
-        start, end = np.array(start, np.int64), np.array(end, np.int64)
-        t = start + (end - start) // 2 if t is None else np.array(t, np.int64)
+        assert start is not None and end is not None
+        start, end = _whole("start", start), _whole("end", end)
+        t = start + (end - start) // 2 if t is None else _whole("t", t)
         for name, times in (("t", t), ("start", start), ("end", end)):
             if times.shape != (len(images),):
                 raise UserError(f"there are {len(images)} images, but {name} has shape {times.shape}")
@@ -150,7 +169,7 @@ class Label:
     Times are us on the recording's clock, None where not known. `intensity` runs from 0 (absent) to 1 (maximal);
     FACS' letters A to E are 0.2 to 1. `side`: `SIDES`.
 
-    Raises: UserError for another kind or side, an intensity outside [0, 1], times out of order.
+    Raises: UserError for another kind or side, an intensity outside [0, 1], times that are not whole or out of order.
     """
 
     name: str
@@ -170,6 +189,8 @@ class Label:
         if self.intensity is not None and not 0 <= self.intensity <= 1:
             raise UserError(f"intensity of label {self.name!r} is from 0 to 1, got {self.intensity!r}")
         known = [time for time in (self.onset, self.apex, self.offset) if time is not None]
+        if not all(isinstance(time, Integral) for time in known):
+            raise UserError(f"times of label {self.name!r} are whole us; got {self.onset!r}, {self.apex!r}, {self.offset!r}")
         if known != sorted(known):
             raise UserError(
                 f"label {self.name!r} goes from onset over apex to offset; got {self.onset}, {self.apex}, {self.offset} us"

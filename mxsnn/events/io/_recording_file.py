@@ -247,6 +247,7 @@ def write_recording_file(path: Path, source: Source, codec: hdf5.Codec | str) ->
             _write(group, "values", np.asarray(samples.values, np.float32), options)
             group["names"] = _texts("a column of samples", samples.names)
         root["labels"] = _label_table(recording.labels)
+    open_recording_file(path, None)  # nothing is written that cannot be opened
 
 
 def _read_events(root: h5py.File, file: File, sensor_size: tuple[int, int] | None) -> FileEvents | None:
