@@ -116,6 +116,17 @@ def test_each_layout_is_told_by_its_content(tmp_path: Path, name: str, suffix: s
     assert read(path, size) == Events(events.t + EPOCH.get(name, 0), events.x, events.y, events.p, SIZE)
 
 
+def test_whole_times_where_seconds_should_be(tmp_path: Path) -> None:
+    events = random_events()
+    path = put(tmp_path / "a.h5", "e2vid-hdf5", events)
+    with h5py.File(path, "a") as file:
+        del file["events/ts"]
+        file["events/ts"] = events.t
+    with pytest.raises(UserError, match="events/ts holds whole numbers, whose unit is not known"):
+        read(path)
+    assert read(path, time_unit="us") == Events(events.t, events.x, events.y, events.p, SIZE)
+
+
 @given(st.sampled_from(list(LAYOUTS)), st.integers(0, 300), st.integers(0, 2**31))
 def test_times_and_places_are_exact(tmp_path_factory: pytest.TempPathFactory, name: str, n: int, start: int) -> None:
     events = random_events(n, start % 100, start)

@@ -104,18 +104,20 @@ def columns(path: Path, sensor_size: tuple[int, int] | None) -> Source:
     return _source(path, size, rows)
 
 
-def e2vid(path: Path, sensor_size: tuple[int, int] | None) -> Source:
+def e2vid(path: Path, sensor_size: tuple[int, int] | None, time_unit: str | None) -> Source:
     def rows(file: h5py.File) -> tuple[int, Rows]:
         found = {name: hdf5.dataset(file, f"events/{name}", "biuf") for name in ("ts", "xs", "ys", "ps")}
         n = hdf5.same_length(**found)
 
         def read(part: slice) -> tuple[Any, Any, Any, Any]:
             t, x, y, p = (column[part] for column in found.values())
-            return microseconds(t, "s"), x, y, p
+            return microseconds(t, time_unit or "s"), x, y, p
 
         return n, read
 
     with hdf5.opened(path) as file:
+        if time_unit is None and hdf5.dataset(file, "events/ts", "biuf").dtype.kind != "f":
+            raise UserError("events/ts holds whole numbers, whose unit is not known; say it with time_unit='us' or 'ns'")
         stated = _resolution(file)
         frames = _single_images(path, file)
     return _source(path, sensor_size or stated, rows, Recording(None, frames=frames))

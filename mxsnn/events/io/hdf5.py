@@ -61,11 +61,14 @@ def open_rvt(path: Path, sensor_size: tuple[int, int] | None) -> Source:
     return _layouts.columns(path, sensor_size)
 
 
-def open_e2vid(path: Path, sensor_size: tuple[int, int] | None) -> Source:
-    """Events and the images beside them, as frames "grey" or, of three channels in the file's order, "rgb"."""
+def open_e2vid(path: Path, sensor_size: tuple[int, int] | None, *, time_unit: str | None = None) -> Source:
+    """Events and the images beside them, as frames "grey" or, of three channels in the file's order, "rgb".
+
+    `time_unit`: of the events, "s", "ms", "us" or "ns"; None is s. Raises: UserError for whole times whose unit is not said.
+    """
     from mxsnn.events.io import _layouts
 
-    return _layouts.e2vid(path, sensor_size)
+    return _layouts.e2vid(path, sensor_size, time_unit)
 
 
 def open_mvsec(path: Path, sensor_size: tuple[int, int] | None, *, camera: str = "left") -> Source:

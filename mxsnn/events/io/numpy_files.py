@@ -44,10 +44,10 @@ def open_numpy(
 
     `columns`: the order of the columns of an array [N, 4], such as "xytp". `layout`: "TCHW" or "THWC", for frames
     whose shape does not tell (both axes that may hold the polarity have length 2). `time_unit`: "s", "ms", "us" or "ns";
-    None is us, but where whole times come with polarities -1/+1 as arrays of an `.npz`: ESIM writes such times in ns.
+    None is us; whole times with polarities -1/+1 as arrays of an `.npz` may be ns, as ESIM writes them, and it must be said.
 
     Raises: UserError for pickled objects, damaged files, other shapes and fields, and where the order of the columns
-      or axes is ambiguous.
+      or axes or the unit of the time is ambiguous.
     """
     if layout is not None and layout not in _LAYOUTS:
         raise UserError(f"layout is {' or '.join(map(repr, _LAYOUTS))}, got {layout!r}")
