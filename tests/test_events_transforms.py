@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 from mxsnn.errors import UserError
 from mxsnn.events import Events, frames_by_count, frames_by_duration, frames_by_time
+from mxsnn.events.encodings import CountFrames, DurationFrames, TimeFrames
+from mxsnn.events.filters import Crop, Pool
 from mxsnn.events.stream import to_structured
-from mxsnn.events.transforms import TRANSFORMS, CountFrames, Crop, DurationFrames, Pool, TimeFrames
+from mxsnn.events.transforms import TRANSFORMS
 
 SIZE = (7, 4)
 

@@ -19,8 +19,9 @@ import tonic.transforms
 
 from mxsnn.errors import UserError
 from mxsnn.events._guard import RULES, Guard, TonicWarning
+from mxsnn.events.filters import Filter
 from mxsnn.events.stream import Events, check_sensor_size, from_structured, to_structured
-from mxsnn.events.transforms import TRANSFORMS, Crop, Pool
+from mxsnn.events.transforms import TRANSFORMS
 from mxsnn.spec import build, suggestion
 
 __all__ = ["Encoding", "TonicWarning", "compose", "from_tonic", "to_tonic"]
@@ -201,7 +202,7 @@ def _kind(transform: Any) -> str:
     """What a transform makes: "events" or "frames" of events, or "more frames" of frames."""
     if isinstance(transform, Guard):
         return transform.rule.makes
-    return "events" if isinstance(transform, (Crop, Pool)) else "frames"
+    return "events" if isinstance(transform, Filter) else "frames"
 
 
 def _corners(size: tuple[int, int]) -> Events:

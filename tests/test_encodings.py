@@ -1,0 +1,379 @@
+"""Encodings of the host against plain references and tonic, and those of the device against the host."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from fractions import Fraction
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mxsnn.errors import UserError
+from mxsnn.events import (
+    Events,
+    active_events,
+    bina_rep,
+    encode,
+    encodings,
+    frames_by_time,
+    frames_in_windows,
+    sbn,
+    sbt,
+    time_surface,
+    voxel_grid,
+)
+from mxsnn.events.encodings import ENCODINGS
+from mxsnn.events.stream import to_structured
+from mxsnn.events.transforms import TRANSFORMS
+
+SIZE = (5, 3)  # width, height: not square
+CAPACITY = 64
+LENGTHS = st.sampled_from([1, 2, 7, 40, 60])  # few, as each is a program to compile
+PARTS = st.sampled_from([1, 2, 5, 16])
+
+
+@st.composite
+def streams(draw: st.DrawFn, span: int = 40) -> tuple[Events, int]:
+    """A stream with duplicates, and a time near which it lies."""
+    origin = draw(st.sampled_from([0, 7, -3, 2**40 + 1, -(2**50)]))
+    times = sorted(draw(st.lists(st.integers(-5, span + 5), max_size=40)))
+    n = len(times)
+    x, y, p = (draw(st.lists(st.integers(0, top), min_size=n, max_size=n)) for top in (SIZE[0] - 1, SIZE[1] - 1, 1))
+    return Events.make(np.array(times, np.int64) + origin, x, y, p, SIZE), origin
+
+
+def rows(events: Events) -> list[tuple[int, int, int, int]]:
+    """(t, x, y, p) of each event as Python's integers."""
+    return list(zip(*(getattr(events, name).tolist() for name in "txyp"), strict=True))
+
+
+def random_stream(n: int, length: int, seed: int = 0) -> Events:
+    rng = np.random.default_rng(seed)
+    t = np.sort(rng.integers(0, length, n))
+    return Events.make(t, rng.integers(0, SIZE[0], n), rng.integers(0, SIZE[1], n), rng.integers(0, 2, n), SIZE)
+
+
+def same(device: jax.Array, host: np.ndarray, dtype: type | None = None) -> None:
+    """Equal to the bit, with the same type (an int64 of the host is an int32 of the device)."""
+    assert device.dtype == (dtype or host.dtype)
+    np.testing.assert_array_equal(device, host)
+
+
+# Frames in windows
+
+
+@given(streams(), st.lists(st.tuples(st.integers(-5, 45), st.integers(0, 30)), max_size=6), st.sampled_from([None, 1, 2]))
+def test_frames_in_windows(drawn: tuple, windows: list, clip: int | None) -> None:
+    events, origin = drawn
+    starts, ends = [origin + start for start, _ in windows], [origin + start + length for start, length in windows]
+    expected = np.zeros((len(windows), SIZE[1], SIZE[0], 2))
+    for k, (start, end) in enumerate(zip(starts, ends, strict=True)):
+        for t, x, y, p in rows(events):
+            expected[k, y, x, p] += start <= t < end
+    expected = expected if clip is None else np.minimum(expected, clip)
+    frames = frames_in_windows(events, starts, ends, clip)
+    assert frames.dtype == (np.int32 if clip is None else np.uint8)
+    np.testing.assert_array_equal(frames, expected)
+    begin = origin - 5
+    device = encode.to_device(events, begin, origin + 100, CAPACITY)
+    same(encode.frames_in_windows(device, [t - begin for t in starts], [t - begin for t in ends], clip), frames)
+
+
+def test_exposures_of_a_camera() -> None:
+    events = random_stream(500, 1000)
+    starts = np.arange(0, 1000, 100)
+    whole = frames_in_windows(events, starts, starts + 100)
+    np.testing.assert_array_equal(whole, frames_by_time(events, 10, 0, 1000))
+    exposed = frames_in_windows(events, starts + 20, starts + 70)
+    assert exposed.sum() == ((events.t % 100 >= 20) & (events.t % 100 < 70)).sum()
+    twice = frames_in_windows(events, [0, 300], [600, 1000])
+    assert twice.sum() == 500 + len(events.window(300, 600))  # what lies in both counts in both
+    device = encode.to_device(events, 0, 1000)
+    traced = jax.jit(encode.frames_in_windows)(device, jnp.array([0, 300]), jnp.array([600, 1000]))
+    same(traced, twice)
+    batch = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), device)
+    both = jax.vmap(encode.frames_in_windows)(batch, jnp.array([[0, 300], [20, 120]]), jnp.array([[600, 1000], [70, 170]]))
+    same(both[1], exposed[:2])
+    same(both[0], twice)
+
+
+# Bina-Rep
+
+
+@given(streams(), st.sampled_from([1, 3]), st.sampled_from([1, 2, 8, 9]), LENGTHS)
+def test_bina_rep(drawn: tuple, frames: int, bits: int, length: int) -> None:
+    events, start = drawn
+    expected = np.zeros((frames, SIZE[1], SIZE[0], 2), np.int64)
+    for t, x, y, p in rows(events):
+        if start <= t < start + length:
+            frame, bit = divmod(math.floor(Fraction((t - start) * frames * bits, length)), bits)
+            expected[frame, y, x, p] |= 2 ** (bits - 1 - bit)
+    numbers = bina_rep(events, frames, bits, start, start + length)
+    assert numbers.dtype == (np.uint8 if bits <= 8 else np.uint16)
+    np.testing.assert_array_equal(numbers, expected)
+    same(encode.bina_rep(encode.to_device(events, start, start + length, CAPACITY), frames, bits), numbers)
+
+
+@pytest.mark.parametrize("bits", [2, 8, 16])
+def test_bina_rep_is_tonics(bits: int) -> None:
+    transforms = pytest.importorskip("tonic.transforms")
+    events = random_stream(300, 3000)
+    binary = frames_by_time(events, 3 * bits, 0, 3000).transpose(0, 3, 1, 2)
+    theirs = transforms.ToBinaRep(n_frames=3, n_bits=bits)(binary).transpose(0, 2, 3, 1)
+    np.testing.assert_allclose(bina_rep(events, 3, bits, 0, 3000) / (2**bits - 1), theirs, rtol=1e-6)
+
+
+def test_bina_rep_of_32_bits() -> None:
+    events = Events.make([0, 31], [0, 0], [0, 0], [1, 1], SIZE)
+    numbers = bina_rep(events, 1, 32, 0, 32)
+    assert numbers.dtype == np.uint32
+    assert numbers[0, 0, 0].tolist() == [0, 2**31 + 1]
+    same(encode.bina_rep(encode.to_device(events, 0, 32), 1, 32), numbers)
+    with pytest.raises(UserError, match="bits is at most 32"):
+        bina_rep(events, 1, 33, 0, 33)
+
+
+# Voxel grid
+
+
+def reference_grid(events: Events, bins: int, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+    """The published sum over all events and bins, and that of the weights without sign, in exact fractions."""
+    grid = np.full((2, bins, SIZE[1], SIZE[0], 1), Fraction(0))
+    for t, x, y, p in rows(events):
+        if start <= t < stop:
+            s = Fraction((bins - 1) * (t - start), max(stop - 1 - start, 1))
+            for k in range(bins):
+                weight = max(Fraction(0), 1 - abs(s - k))
+                grid[:, k, y, x, 0] += weight * (2 * p - 1), weight
+    return grid[0].astype(np.float64), grid[1].astype(np.float64)
+
+
+@settings(deadline=None, max_examples=50)  # the first call loads the compiler
+@given(streams(), PARTS, LENGTHS)
+def test_voxel_grid(drawn: tuple, bins: int, length: int) -> None:
+    events, start = drawn
+    expected, weight = reference_grid(events, bins, start, start + length)
+    grid = voxel_grid(events, bins, start, start + length)
+    assert grid.dtype == np.float32
+    np.testing.assert_allclose(grid, expected, rtol=1e-7, atol=1e-12)
+    on = events.window(start, start + length).p.astype(int)
+    assert grid.sum(dtype=np.float64) == pytest.approx(np.sum(2 * on - 1), abs=1e-5)
+    assert weight.sum() == pytest.approx(len(on))
+    device = encode.voxel_grid(encode.to_device(events, start, start + length, CAPACITY), bins)
+    assert device.dtype == jnp.float32
+    assert (np.abs(np.asarray(device, np.float64) - expected) <= 1e-6 * np.maximum(weight, 1)).all()
+
+
+def e2vid(t: np.ndarray, x: np.ndarray, y: np.ndarray, p: np.ndarray, bins: int) -> np.ndarray:
+    """E2VID's formula, its times scaled between the first and the last event."""
+    scaled = (bins - 1) * (t - t[0]) / max(t[-1] - t[0], 1)
+    grid = np.zeros((bins, SIZE[1], SIZE[0], 1))
+    for k in range(bins):
+        np.add.at(grid[k, :, :, 0], (y, x), p * np.maximum(0, 1 - np.abs(scaled - k)))
+    return grid
+
+
+@pytest.mark.parametrize("bins", [2, 5, 10])
+@pytest.mark.parametrize("origin", [0, 2**40])
+def test_voxel_grid_is_e2vids(bins: int, origin: int) -> None:
+    events = random_stream(1000, 100_000)
+    events = Events(events.t + origin, events.x, events.y, events.p, SIZE)
+    first, last = int(events.t[0]), int(events.t[-1])
+    expected = e2vid(events.t, events.x, events.y, 2.0 * events.p - 1, bins)
+    np.testing.assert_allclose(voxel_grid(events, bins, first, last + 1), expected, rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(encode.voxel_grid(encode.to_device(events, first, last + 1), bins), expected, atol=2e-5)
+
+
+@pytest.mark.parametrize("dtype", [np.bool_, np.int8, np.uint8, np.int64])
+def test_voxel_grid_of_any_polarity(dtype: type) -> None:
+    """tonic's loses every OFF event of its own type, and raises on uint8."""
+    events = random_stream(1000, 5000)
+    given = np.where(events.p == 1, 1, -1 if dtype == np.int64 else 0).astype(dtype)
+    array = np.empty(len(events), [("t", "<i8"), ("x", "<i2"), ("y", "<i2"), ("p", dtype)])
+    for name, values in zip("txyp", (events.t, events.x, events.y, given), strict=True):
+        array[name] = values
+    grid = TRANSFORMS["VoxelGrid"](10, 0, 5000, sensor_size=SIZE)(array)
+    np.testing.assert_array_equal(grid, voxel_grid(events, 10, 0, 5000))
+    assert grid.min() < -1
+    assert grid.sum(dtype=np.float64) == pytest.approx(2 * int(events.p.sum()) - 1000, abs=1e-3)
+
+
+def test_voxel_grid_keeps_the_weight_of_40000_events_on_a_pixel() -> None:
+    n = 40_000
+    events = Events.make(np.arange(n), np.full(n, 4), np.full(n, 2), np.ones(n), SIZE)
+    assert voxel_grid(events, 1, 0, n)[0, 2, 4, 0] == n
+    assert encode.voxel_grid(encode.to_device(events, 0, n), 1)[0, 2, 4, 0] == n
+    grid = voxel_grid(events, 3, 0, n)[:, 2, 4, 0]
+    np.testing.assert_allclose(grid, [n / 4, n / 2, n / 4], rtol=1e-4)
+    assert grid.sum(dtype=np.float64) == pytest.approx(n, rel=1e-7)
+
+
+def test_voxel_grid_of_the_longest_windows() -> None:
+    length = 2**31 - 1
+    events = Events.make([0, length // 3, length - 1], [0, 1, 4], [0, 1, 2], [0, 1, 1], SIZE)
+    for bins in (2, 7, 1000):
+        grid = voxel_grid(events, bins, 0, length)
+        assert grid[-1, 2, 4, 0] == 1
+        np.testing.assert_allclose(encode.voxel_grid(encode.to_device(events, 0, length), bins), grid, atol=1e-6 * bins)
+    far = Events.make([0, 2**62 - 1], [0, 4], [0, 2], [1, 1], SIZE)
+    assert voxel_grid(far, 3, 0, 2**62)[[0, 2], [0, 2], [0, 4], 0].tolist() == [1, 1]
+
+
+# Surfaces
+
+
+@given(streams(), st.lists(st.integers(-8, 60), max_size=4), st.sampled_from([0.5, 10.0, 1e6]))
+def test_surfaces(drawn: tuple, offsets: list, tau: float) -> None:
+    events, start = drawn
+    times = [start + offset for offset in sorted(offsets)]
+    latest = np.full((len(times), SIZE[1], SIZE[0], 2), -1)
+    expected = np.zeros(latest.shape)
+    for k, now in enumerate(times):
+        for t, x, y, p in rows(events):
+            if start <= t < now:
+                latest[k, y, x, p] = t - start
+                expected[k, y, x, p] = math.exp(-(now - t) / tau)
+    active, surface = active_events(events, times, start), time_surface(events, times, tau, start)
+    assert (active.dtype, surface.dtype) == (np.int64, np.float32)
+    np.testing.assert_array_equal(active, latest)
+    np.testing.assert_allclose(surface, expected, rtol=1e-7, atol=1e-30)
+    device, relative = encode.to_device(events, start, start + 60, CAPACITY), sorted(offsets)
+    same(encode.active_events(device, relative), active, np.int32)
+    on_device = encode.time_surface(device, relative, tau)
+    assert on_device.dtype == jnp.float32
+    np.testing.assert_allclose(on_device, surface, rtol=0, atol=1e-6)
+
+
+def test_surfaces_of_traced_times() -> None:
+    events = random_stream(300, 1000)
+    device, times = encode.to_device(events, 0, 1000), np.array([0, 500, 500, 1000])
+    same(jax.jit(encode.active_events)(device, times), active_events(events, times, 0), np.int32)
+    surface = jax.jit(encode.time_surface, static_argnums=2)(device, times, 50.0)
+    np.testing.assert_allclose(surface, time_surface(events, times, 50.0, 0), rtol=0, atol=1e-6)
+    assert (active_events(events, [0], 0) == -1).all()
+
+
+# Stacks
+
+
+@given(streams(), PARTS, LENGTHS)
+def test_sbt(drawn: tuple, images: int, length: int) -> None:
+    events, start = drawn
+    frames = frames_by_time(events, images, start, start + length)
+    summed, latest = (sbt(events, images, start, start + length, last) for last in (False, True))
+    assert (summed.dtype, latest.dtype) == (np.int32, np.int8)
+    np.testing.assert_array_equal(summed, frames[..., 1:] - frames[..., :1])
+    expected = np.zeros(latest.shape)
+    for t, x, y, p in rows(events):
+        if start <= t < start + length:
+            expected[(t - start) * images // length, y, x, 0] = 2 * p - 1
+    np.testing.assert_array_equal(latest, expected)
+    device = encode.to_device(events, start, start + length, CAPACITY)
+    same(encode.sbt(device, images), summed)
+    same(encode.sbt(device, images, last=True), latest)
+
+
+@given(streams(), st.sampled_from([1, 3]), st.sampled_from([1, 4, 30, 2**40]))
+def test_sbn(drawn: tuple, images: int, count: int) -> None:
+    events, start = drawn
+    expected = np.zeros((2, images, SIZE[1], SIZE[0], 1))
+    for back, (_, x, y, p) in enumerate(reversed(rows(events))):
+        image = images - 1 - back // count
+        if image >= 0:
+            expected[0, image, y, x] += 2 * p - 1
+            expected[1, image, y, x] = expected[1, image, y, x] or 2 * p - 1
+    device = encode.to_device(events, start - 10, start + 100, CAPACITY)
+    for last in (False, True):
+        stack = sbn(events, images, count, last)
+        np.testing.assert_array_equal(stack, expected[int(last)])
+        same(encode.sbn(device, images, count, last), stack)
+
+
+# As transforms
+
+EXAMPLES: dict[str, tuple] = {
+    "TimeFrames": (3, 0, 1000),
+    "DurationFrames": (300, 0, 1000),
+    "CountFrames": (3,),
+    "WindowFrames": ((0, 100), (200, 1000)),
+    "BinaRep": (3, 4, 0, 1000),
+    "VoxelGrid": (4, 0, 1000),
+    "ActiveEvents": ((100, 1000), 0),
+    "TimeSurface": ((100, 1000), 50.0, 0),
+    "SBT": (3, 0, 1000),
+    "SBN": (3, 20),
+}
+
+
+def test_every_encoding_is_tried() -> None:
+    assert set(EXAMPLES) == {cls.__name__ for cls in ENCODINGS}
+    assert set(EXAMPLES) <= set(TRANSFORMS)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize("events", [random_stream(200, 1000), Events.empty(SIZE)], ids=["events", "empty"])
+def test_on_tonics_arrays(name: str, events: Events) -> None:
+    array = to_structured(events)
+    before = array.copy()
+    transform = TRANSFORMS[name](*EXAMPLES[name])
+    frames = transform(events)
+    np.testing.assert_array_equal(TRANSFORMS[name](*EXAMPLES[name], sensor_size=(*SIZE, 2))(array), frames)
+    np.testing.assert_array_equal(array, before)
+    assert frames.shape[1:3] == (3, 5)
+    if not len(events):
+        assert (frames == (-1 if name == "ActiveEvents" else 0)).all()
+    with pytest.raises(UserError, match="give sensor_size"):
+        transform(array)
+
+
+def test_in_an_encoding_by_name() -> None:
+    bridge = pytest.importorskip("mxsnn.events.tonic")
+    for spec, shape in (("VoxelGrid(bins=4, start=0, stop=1000)", (4, 3, 5, 1)), ("TimeSurface([10, 20], 5.0, 0)", (2, 3, 5, 2))):
+        assert bridge.compose([spec], SIZE).output_shape() == shape
+
+
+def test_the_duration_of_a_frame_in_ms() -> None:
+    assert encodings.BinaRep(4, 8, 0, 32_000).dt == 8.0
+    assert encodings.VoxelGrid(5, 0, 50_000).dt == encodings.SBT(5, 0, 50_000).dt == 10.0
+    assert encodings.SBN(3, 20).dt is encodings.WindowFrames([0], [5]).dt is None
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: encodings.WindowFrames([0], [1, 2]), "1 starts and 2 ends"),
+        (lambda: encodings.WindowFrames([0, 5], [1, 4]), r"window 1 ends before it begins: \[5, 4\)"),
+        (lambda: encodings.WindowFrames([0.5], [1]), "starts are whole microseconds"),  # pyrefly: ignore[bad-argument-type]
+        (lambda: encodings.WindowFrames([0], [1], clip=0), "clip"),
+        (lambda: encodings.BinaRep(0, 8, 0, 1), "frames"),
+        (lambda: encodings.BinaRep(1, 0, 0, 1), "bits"),
+        (lambda: encodings.VoxelGrid(0, 0, 1), "bins"),
+        (lambda: encodings.VoxelGrid(3, 5, 5), "end after it begins"),
+        (lambda: encodings.ActiveEvents([5, 4], 0), "go back at time 1"),
+        (lambda: encodings.ActiveEvents([5], 0.5), "start is whole"),  # pyrefly: ignore[bad-argument-type]
+        (lambda: encodings.TimeSurface([5], 0.0, 0), "tau is a number of us above 0"),
+        (lambda: encodings.TimeSurface([5], math.nan, 0), "tau"),
+        (lambda: encodings.SBT(0, 0, 5), "images"),
+        (lambda: encodings.SBN(1, 0), "count"),
+    ],
+)
+def test_wrong_options(make: Callable, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        make()
+
+
+def test_what_the_device_does_not_take() -> None:
+    device = encode.to_device(random_stream(10, 50), 0, 50)
+    with pytest.raises(UserError, match=r"starts are us since the start of the window, below 2\*\*31"):
+        encode.frames_in_windows(device, [2**31], [2**31 + 5])
+    with pytest.raises(UserError, match="2 starts and 1 ends"):
+        encode.frames_in_windows(device, jnp.array([0, 1]), jnp.array([5]))
+    with pytest.raises(UserError, match="times are whole"):
+        encode.active_events(device, [0.5])
+    with pytest.raises(UserError, match="too many for the device"):
+        encode.voxel_grid(encode.to_device(Events.empty((2**15, 2**15)), 0, 10), 2)
