@@ -10,20 +10,17 @@ a process of its own, whose peak memory is told. Needs faery.
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 import resource
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
-from importlib.metadata import version
 from pathlib import Path
 
 import faery
 import numpy as np
 
+from benchmarks._timing import best, machine
 from mxsnn.events import read, write
 from mxsnn.events.io._source import Block, Source
 from mxsnn.events.io.files import open_source
@@ -74,20 +71,6 @@ def scene(place: Callable[[np.random.Generator, int], tuple[np.ndarray, ...]], n
     return Source(blocks, SIZE, n)
 
 
-def best(repeats: int, *calls: Callable[[], int]) -> list[float]:
-    """Seconds of each call, the best of `repeats` turns in which they alternate. All must find the same number of events."""
-    times = [[] for _ in calls]
-    for _ in range(repeats):
-        found = set()
-        for call, taken in zip(calls, times, strict=True):
-            start = time.perf_counter()
-            found.add(call())
-            taken.append(time.perf_counter() - start)
-        if len(found) > 1:
-            raise SystemExit(f"the readers disagree on the number of events: {found}")
-    return [min(taken) for taken in times]
-
-
 def against_faery(folder: Path, n: int, repeats: int) -> None:
     """Prints a table: million events a second, and mxsnn's speed as a multiple of faery's."""
     print("| events | format | MB | mxsnn, arrays | faery, arrays | ratio | mxsnn, pieces | faery, pieces | ratio |")
@@ -97,13 +80,15 @@ def against_faery(folder: Path, n: int, repeats: int) -> None:
             path = folder / f"{name}{suffix}"
             write(path, scene(place, n), name, overwrite=True)
             read(path)  # compiles, and fills the page cache
-            times = best(
+            times, found = best(
                 repeats,
                 lambda path=path: len(read(path)),
                 lambda path=path: len(faery.events_stream_from_file(path).to_array()),
                 lambda path=path: sum(len(block.t) for block in open_source(path).blocks()),
                 lambda path=path: sum(len(packet) for packet in faery.events_stream_from_file(path)),
             )
+            if len(set(found)) > 1:
+                raise SystemExit(f"the readers disagree on the number of events: {found}")
             ours, theirs, our_pieces, their_pieces = (n / seconds / 1e6 for seconds in times)
             print(
                 f"| {place.__name__} | {name} | {path.stat().st_size / 1e6:.0f} | {ours:.0f} | {theirs:.0f} | {ours / theirs:.2f} "
@@ -131,11 +116,6 @@ def in_windows(folder: Path, n: int) -> None:
         path.unlink()
 
 
-def processor() -> str:
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.processor())
-
-
 def main() -> None:
     """Writes, reads, prints; the files are gone afterwards."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -144,10 +124,7 @@ def main() -> None:
     parser.add_argument("--windows", action="store_true", help="read a recording of 10 times as many events in windows")
     parser.add_argument("--folder", type=Path, help="where the files are written for the time being")
     given = parser.parse_args()
-    load = ", ".join(f"{part:.2f}" for part in os.getloadavg())
-    print(f"{processor()}, {os.cpu_count()} cores, {platform.system()}; load {load}")
-    names = ("mxsnn", "faery", "numpy", "numba")
-    print(f"Python {platform.python_version()}, " + ", ".join(f"{name} {version(name)}" for name in names))
+    print(machine("mxsnn", "faery", "numpy", "numba"))
     with tempfile.TemporaryDirectory(dir=given.folder) as folder:
         if given.windows:
             in_windows(Path(folder), 10 * given.events)
