@@ -82,6 +82,7 @@ def test_dvs_gesture(tmp_path: Path) -> None:
         array = np.load(tmp_path / name)
         assert (tmp_path / name).stat().st_size == int(size)
         assert int(Path(name).stem) == data.labels[i]
+        assert (data.origin(i) or [])[0] == (tmp_path / name,)
         assert data[i] == Events.make(array[:, 3] * 1000, array[:, 0], array[:, 1], array[:, 2], (128, 128), sort=True)
     assert pickle.loads(pickle.dumps(data))[7] == data[7]
     assert data.fingerprint() == tonic_dataset("DVSGesture", tmp_path).fingerprint()
@@ -184,6 +185,7 @@ def test_sounds(tmp_path: Path) -> None:
     # The channel is x; in the order of time, though the file has it otherwise.
     assert data[2] == Events.make([500_000, 500_000], [699, 2], [0, 0], [1, 1], (700, 1))
     assert data[3] == Events.make([250_000, 500_000], [0, 699], [0, 0], [1, 1], (700, 1))
+    assert data.origin(3) is None  # all lie in one file
     rejected("subjects .* are in the official test part", official, data.labels, data.test, 0.3, 0, data.groups)
     with h5py.File(tmp_path / "SHD" / "shd_test.h5", "r+") as file:
         del file["labels"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from mxsnn.data.datasets._tables import numbered
-from mxsnn.data.datasets.base import Recordings
+from mxsnn.data.datasets.base import Origin, Recordings
 from mxsnn.events import Label, Recording, open_recording
 from mxsnn.events.images import read_frames
 
@@ -54,6 +54,9 @@ class LabelledFiles:
             session=one.session,
             conditions={**found.conditions, **one.conditions},
         )
+
+    def origin(self, index: int) -> Origin:
+        return (self.files[index].path,), f"{self.sensor_size}"
 
 
 def labelled(

@@ -15,6 +15,9 @@ import numpy as np
 from mxsnn.errors import CutShortWarning, UserError
 from mxsnn.events import Events, Recording, read
 
+Origin = tuple[tuple[Path, ...], str]
+"""The files and folders that the events of a recording are read from, and by which parameters they are read or generated."""
+
 
 @dataclass(frozen=True, eq=False)
 class Recordings:
@@ -80,6 +83,11 @@ class Recordings:
             conditions={name: tuple(values[i] for i in index) for name, values in self.conditions.items()},
         )
 
+    def origin(self, index: int) -> Origin | None:
+        """What a recording's events are made from; None where the source does not say, by a method of this name."""
+        said = getattr(self.source, "origin", None)
+        return None if said is None else said(self._check(index))
+
     def _check(self, index: int) -> int:
         i = operator.index(index)
         if not 0 <= i < len(self):
@@ -109,6 +117,10 @@ class _Selected:
     def __call__(self, index: int) -> Recording | Events | np.ndarray:
         return self.source(self.indices[index])
 
+    def origin(self, index: int) -> Origin | None:
+        said = getattr(self.source, "origin", None)
+        return None if said is None else said(self.indices[index])
+
 
 @contextmanager
 def whole_files() -> Iterator[None]:
@@ -130,6 +142,9 @@ class Files:
 
     def __call__(self, index: int) -> Events | np.ndarray:
         return read(self.paths[index], self.sensor_size)
+
+    def origin(self, index: int) -> Origin:
+        return (self.paths[index],), f"{self.sensor_size}"
 
 
 def from_files(

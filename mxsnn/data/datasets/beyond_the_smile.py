@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mxsnn.data.datasets.base import Recordings, subfolders
+from mxsnn.data.datasets.base import Origin, Recordings, subfolders
 from mxsnn.data.datasets.folders import class_folders
 from mxsnn.errors import UserError
 from mxsnn.events import Label, Recording
@@ -68,6 +68,9 @@ class _Moved:
             return content
         units = (Label(unit, "au") for unit in UNITS[self.names[index]])
         return replace(self.found.recording(index), labels=(Label(self.names[index], "movement"), *units))
+
+    def origin(self, index: int) -> Origin | None:
+        return self.found.origin(index)
 
 
 def _key(name: str) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from mxsnn.data.datasets._tables import folder_of, numbered
-from mxsnn.data.datasets.base import Recordings
+from mxsnn.data.datasets.base import Origin, Recordings
 from mxsnn.data.datasets.boxes import read_boxes
 from mxsnn.errors import UserError
 from mxsnn.events import Recording, open_recording
@@ -91,3 +91,6 @@ class _Streams:
         stream, boxes, subject = self.files[index]
         found = open_recording(stream, self.size)
         return replace(found, samples={**found.samples, "boxes": read_boxes(boxes).samples()}, subject=subject)
+
+    def origin(self, index: int) -> Origin:
+        return self.files[index][:2], f"{self.size}"

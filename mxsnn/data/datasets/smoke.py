@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mxsnn.data.datasets.base import Recordings
+from mxsnn.data.datasets.base import Origin, Recordings
 from mxsnn.errors import UserError
 from mxsnn.events import Events
 from mxsnn.events.frames import check_positive
@@ -61,6 +61,9 @@ class _Smoke:
         rng = np.random.default_rng((self.seed, index))
         events = _draw(rng, pair, self.sensor_size)
         return reverse(events) if backwards else events
+
+    def origin(self, index: int) -> Origin:
+        return (), f"{self} {index}"
 
 
 def reverse(events: Events) -> Events:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from mxsnn.data.datasets._tables import numbered
-from mxsnn.data.datasets.base import Recordings
+from mxsnn.data.datasets.base import Origin, Recordings
 from mxsnn.data.datasets.spikingjelly import last_tenth
 from mxsnn.errors import UserError
 from mxsnn.events import Events
@@ -109,9 +109,7 @@ class _Items:
     size: tuple[int, int]
 
     def __call__(self, index: int) -> Events:
-        k = int(np.searchsorted(np.cumsum(self.lengths), index, side="right"))
-        found = _open(self.name, self.root, self.parts[k], False)
-        item = index - sum(self.lengths[:k])
+        found, item = self._item(index)
         try:
             array = np.ravel(found[item][0])  # ASLDVS' events are a column [N, 1]
             if "y" in (array.dtype.names or ()):
@@ -120,6 +118,16 @@ class _Items:
         except Exception as error:  # whatever a reader of tonic may raise is one line for the user
             reason = " ".join(f"{type(error).__name__}: {error}".split())
             raise UserError(f"{self.root}: item {item} of tonic's {self.name} cannot be read ({reason})") from error
+
+    def origin(self, index: int) -> Origin | None:
+        found, item = self._item(index)
+        paths = _paths(found)
+        return ((paths[item],), f"{self.name} {self.parts} {self.size} {index}") if len(paths) == len(found) else None
+
+    def _item(self, index: int) -> tuple[Any, int]:
+        """tonic's object for the part of an index, and the number in it."""
+        k = int(np.searchsorted(np.cumsum(self.lengths), index, side="right"))
+        return _open(self.name, self.root, self.parts[k], False), index - sum(self.lengths[:k])
 
 
 @functools.lru_cache(maxsize=16)
@@ -183,9 +191,15 @@ def _people(found: Any) -> list[int] | None:
     return np.asarray(found.speaker).tolist() if hasattr(found, "speaker") else None
 
 
+def _paths(found: Any) -> list[Path]:
+    """The file of each item; none where items are not files."""
+    there = found.data if isinstance(found.data, list) else []
+    return [Path(path) for path in there] if all(isinstance(path, str) for path in there) else []
+
+
 def _identities(found: Any, count: int, root: str | Path) -> list[str]:
     """What each item is made from."""
-    paths = [Path(path) for path in found.data if isinstance(path, str)] if isinstance(found.data, list) else []
+    paths = _paths(found)
     if len(paths) == count:
         return [f"{path.relative_to(Path(root).expanduser()).as_posix()}:{path.stat().st_size}" for path in paths]
     files = sorted(p for p in Path(found.location_on_system).rglob("*") if p.is_file())
