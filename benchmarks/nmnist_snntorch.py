@@ -19,7 +19,7 @@ from snntorch import surrogate
 from torch import nn
 
 from mxsnn.data import datasets
-from mxsnn.events.transforms import TimeFrames
+from mxsnn.events.encodings import TimeFrames
 
 BATCH, BINS, SHIFT = 32, 16, 3
 

@@ -238,12 +238,12 @@ _INSTEAD = "TimeFrames(bins, start, stop) counts every event of a given window"
 _FROM_FIRST = f"its bins run from the first event of each recording to the last, not between given times; {_INSTEAD}"
 _RANDOM = _always(True)
 
-#: Every transform of tonic, with what is particular to it. One that is not here is not let through.
+#: Every transform of tonic but Decimation, in whose place mxsnn's stands, with what is particular to it. One that is not here
+#: is not let through.
 RULES: dict[str, Rule] = {
     # events from events
     "CenterCrop": Rule(size=lambda a, size: _pair(a["size"])),
     "CropTime": Rule(),
-    "Decimation": Rule(),
     # Its memory starts at filter_time and is compared with absolute times: before that, every event with a neighbour pixel
     # passes. Shown from filter_time on, only events with a neighbour event do.
     "Denoise": Rule(first=lambda a: math.ceil(a["filter_time"])),

@@ -34,7 +34,7 @@ class Filter:
         stream = as_events(events, self.sensor_size)
         keep = self.keep(stream)
         result = self.place(_select(stream, keep))
-        return cast(Stream, result if isinstance(events, Events) else _as_array(result, events[keep]))
+        return cast(Stream, result if isinstance(events, Events) else _as_array(result, np.compress(keep, events)))
 
     def keep(self, events: Events) -> np.ndarray:
         """Which events are kept, bool [N]."""
