@@ -25,6 +25,7 @@ from experiments import config as configuration
 from experiments.config import PRESETS, Config
 from mxsnn import discrete, neurons, reset, surrogate
 from mxsnn.data import datasets
+from mxsnn.data.cache import Cached
 from mxsnn.data.datasets.base import whole_files
 from mxsnn.data.encoded import Encoded
 from mxsnn.data.pipeline import Batch, Resident, Source
@@ -97,17 +98,18 @@ def _data(settings: Config) -> tuple[datasets.Recordings, Encoded]:
 
 def _source(settings: Config, encoded: Encoded) -> Source:
     """The encoded set on the device where it fits, else streamed; every recording is read once here, so that damage shows early."""
-    sample = encoded.frames(np.arange(1), None)
+    source = encoded if settings.cache == "off" else Cached(encoded, settings.cache)
+    sample = source.frames(np.arange(1), None)
     size, room = sample.nbytes * len(encoded.labels), _room()
     fits = encoded.augmented is None and size <= room
     if settings.resident and encoded.augmented is not None:
         raise UserError("--data.augment draws anew in each epoch, so the set cannot be resident; leave out --resident")
     if settings.resident or (settings.resident is None and fits):
         with whole_files():
-            return Resident(encoded)
+            return Resident(source)
     encoded.recordings.validate()
     log.warning("streaming %.2f GB, %s", size / 1e9, "augmented" if encoded.augmented else f"room for {room / 1e9:.2f} GB")
-    return encoded
+    return source
 
 
 def _room() -> int:

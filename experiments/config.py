@@ -100,6 +100,8 @@ class Config:
     """on a GPU: ask XLA for operations that repeat to the bit; slower"""
     workers: int = 0
     """processes that encode ahead of the training, where the set is streamed"""
+    cache: str | None = None
+    """folder of encoded samples, which are encoded once for all runs; None: ~/.cache/mxsnn/samples; off: none are kept"""
     resident: bool | None = None
     """keep the encoded set on the device; None: if it fits"""
     wandb: Literal["off", "offline", "online"] = "off"
@@ -111,7 +113,7 @@ class Config:
 
     def identity(self) -> dict[str, Any]:
         """What decides about the result, ready for JSON: all but where and how it runs."""
-        how = ("out", "workers", "resident", "wandb", "profile", "debug_nans")
+        how = ("out", "workers", "cache", "resident", "wandb", "profile", "debug_nans")
         tree = {k: v for k, v in dataclasses.asdict(self).items() if k not in how}
         tree["data"].pop("root")  # the recordings count, not where they lie
         tree["data"].pop("download")

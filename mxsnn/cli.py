@@ -7,6 +7,7 @@ import ast
 import json
 import os
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -270,6 +271,24 @@ def env(json: bool) -> None:
     _show(found, lines, json)
 
 
+def cache(folder: Path | None, clear: bool, json: bool) -> None:
+    """Encoded samples that are kept on disk: how many, or clear them."""
+    from mxsnn.data import cache as samples
+
+    folder = folder or samples.default_folder()
+    if clear:
+        samples.clear(folder)
+    found = samples.summary(folder)
+    last = found["last_used"]
+    lines = {
+        "folder": found["folder"],
+        "samples": f"{found['samples']:,}",
+        "size": f"{found['bytes'] / 2**20:,.1f} MiB of at most {found['limit_bytes'] / 2**20:,.0f}",
+        "last used": "never" if last is None else time.strftime("%Y-%m-%d %H:%M", time.localtime(last)),
+    }
+    _show(found, lines, json)
+
+
 class _Progress:
     """A bar on stderr while a long file is read; none where it is short, or nobody looks."""
 
@@ -419,6 +438,10 @@ _READING = {
     "--repair": {"action": "store_true", "help": "leave out events outside the sensor and put the others in the order of time"},
     "--option": {"metavar": "NAME=VALUE", "action": "append", "help": "an option of the format's reader, e.g. columns=xytp"},
 }
+_CACHE = {
+    "--folder": {"metavar": "DIR", "type": Path, "help": "where they are; else in ~/.cache/mxsnn/samples ($XDG_CACHE_HOME)"},
+    "--clear": {"action": "store_true", "help": "remove them all"},
+}
 _JSON = {"--json": {"action": "store_true", "help": "as JSON"}}
 
 COMMANDS: dict[Callable[..., None], dict[str, dict[str, Any]]] = {
@@ -427,6 +450,7 @@ COMMANDS: dict[Callable[..., None], dict[str, dict[str, Any]]] = {
     view: _FILE | _VIEW | _READING,
     sync: _SYNC | _READING | _JSON,
     clip: _CLIP | _READING,
+    cache: _CACHE | _JSON,
     env: _JSON,
 }
 """The subcommands: the name of each is that of its function, which takes the arguments by name."""

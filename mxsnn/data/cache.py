@@ -1,0 +1,341 @@
+"""Encoded samples on disk, each named by the content of all that made it, so that none can be out of date.
+
+A sample is a file `<folder>/<2 hex digits>/<64 hex digits>.sample`, little-endian:
+
+    0    8 bytes   b"MXSNN-S1"
+    8    4         CRC-32 of all that follows: damage by chance goes unseen once in 2^32
+    12   4         bytes of the head
+    16   head      JSON: name, dtype, shape and how it is stored: "bits" or a type; blanks up to a multiple of 64 bytes
+    ...  payload   in C order, most significant bit first
+
+Its name is the SHA-256 of what made it: the bytes of the files of its recording (of a generated one, its parameters), each
+transform with its arguments, the sensor's size, the source text of mxsnn's readers and transforms and of tonic, and the
+versions of the libraries that decode.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import functools
+import hashlib
+import importlib
+import importlib.metadata
+import inspect
+import json
+import logging
+import math
+import mmap
+import os
+import re
+import stat
+import time
+import warnings
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mxsnn.errors import UserError
+from mxsnn.events._guard import Guard
+from mxsnn.events.io.files import appearing
+
+if TYPE_CHECKING:
+    from mxsnn.data.encoded import Encoded
+
+log = logging.getLogger(__name__)
+
+LIMIT = 20 * 2**30
+"""Bytes that a cache may take, where nothing else is said."""
+
+_MAGIC = b"MXSNN-S1"
+_START = len(_MAGIC) + 4 + 4
+_ENTRY, _HALF_WRITTEN = re.compile(r"[0-9a-f]{64}\.sample"), re.compile(r"\.[0-9a-f]{64}-.*\.sample")
+_ABANDONED = 3600.0  # s after which what was never finished is of a process that was killed
+_USED = 60.0  # s: a use is noted no more often
+_SETTLED = 2e9  # ns: the coarsest clock of a file system; what changed more recently may change again without a sign
+_DECODERS = ("mxsnn", "tonic", "numpy", "numba", "h5py", "hdf5plugin", "aedat")
+
+
+def default_folder() -> Path:
+    """$XDG_CACHE_HOME/mxsnn/samples, else ~/.cache/mxsnn/samples."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mxsnn" / "samples"
+
+
+class Cached:
+    """Encoded recordings, each encoded once: a source like the one it stands before, and equal to it to the bit.
+
+    Never kept: augmented samples (where an epoch is given and there is an augmentation), which are new in each epoch; ready
+    frames; recordings that are read or encoded with a warning, which is thus told each time; data sets that do not say which
+    files they read. What is damaged in the folder is made anew with a warning; where it cannot be written, nothing is kept.
+
+    The files of a recording are read, for their hash, once in each process, and again where size, inode, time of change or
+    of modification differ. A file that changes while the process runs goes unnoticed only where the system does not tell:
+    written through a memory map that was dirty already, below the file system, or with the clock put back.
+    """
+
+    def __init__(self, encoded: Encoded, folder: str | Path | None = None, limit: int = LIMIT):
+        self.encoded = encoded
+        self.store = Store(default_folder() if folder is None else folder, limit)
+        self._made_by = _code(encoded) if encoded.encoding is not None else None
+
+    def __reduce__(self):  # another process may run other code: it finds out itself
+        return Cached, (self.encoded, self.store.folder, self.store.limit)
+
+    @property
+    def labels(self) -> np.ndarray:
+        return self.encoded.labels
+
+    def frames(self, indices: np.ndarray, epoch: int | None) -> np.ndarray:
+        """The samples at `indices`, `[B, T, H, W, C]`. Raises UserError for a recording that cannot be read or encoded."""
+        if self._made_by is None or (epoch is not None and self.encoded.augmented is not None):
+            return self.encoded.frames(indices, epoch)
+        return np.stack([self._one(int(i)) for i in indices])
+
+    def name(self, index: int) -> str | None:
+        """Of a sample: SHA-256 of all that makes it; None where that is not known."""
+        origin, encoding = self.encoded.recordings.origin(index), self.encoded.encoding
+        if origin is None or encoding is None or self._made_by is None:
+            return None
+        try:
+            files = [(path.name, content(path)) for path in origin[0]]  # by its suffix, a file may be of another format
+        except OSError:  # reading it says what is wrong
+            return None
+        return hashlib.sha256(repr((self._made_by, files, origin[1], encoding.specs, encoding.sensor_size)).encode()).hexdigest()
+
+    def _one(self, index: int) -> np.ndarray:
+        name = self.name(index)
+        found = None if name is None else self.store.read(name)
+        if found is not None:
+            return found
+        with warnings.catch_warnings(record=True) as odd:
+            warnings.simplefilter("always", UserWarning)
+            frames = self.encoded.frames(np.array([index]), None)[0]
+        for one in odd:  # as the caller would have them
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno, registry=_told)
+        if name is not None and not odd and self.name(index) == name:  # the file did not change while it was read
+            self.store.write(name, frames)
+        return frames
+
+
+class Store:
+    """Arrays on disk by name, which any number of processes write and read at once.
+
+    Each appears whole or not at all, and never twice: its name says its content. Beyond `limit` bytes the least recently
+    used are removed; processes that write look after that a 16th of it, so that each may exceed it by so much for a while.
+    An array that was read stays valid after its file is gone.
+    """
+
+    def __init__(self, folder: str | Path, limit: int = LIMIT):
+        self.folder, self.limit = Path(folder), limit
+        self._written = limit  # of other processes nothing is known, so the first to be written makes this one look
+        self._writes = True
+
+    def path(self, name: str) -> str:
+        return f"{self.folder}/{name[:2]}/{name}.sample"
+
+    def read(self, name: str) -> np.ndarray | None:
+        """The array, read-only and where possible mapped; None where there is none, or a damaged one, which is removed."""
+        path = self.path(name)
+        try:
+            handle = os.open(path, os.O_RDONLY)  # a third of the time of Path.open
+            try:
+                told = os.fstat(handle)
+                if time.time() - told.st_mtime > _USED:
+                    with contextlib.suppress(OSError):  # another's, or just removed: it may still be read
+                        os.utime(path)
+                return unpack(name, memoryview(mmap.mmap(handle, told.st_size, access=mmap.ACCESS_READ)))
+            finally:
+                os.close(handle)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:  # an empty file cannot be mapped: ValueError
+            log.warning("%s is damaged (%s); made anew", path, error)
+        with contextlib.suppress(OSError):  # it will be replaced, if that is allowed
+            os.unlink(path)
+        return None
+
+    def write(self, name: str, array: np.ndarray) -> None:
+        """Keeps an array of numbers, unless it is larger than the limit, or the folder cannot be written: then it says so."""
+        if not self._writes or array.dtype.kind not in "biuf" or array.itemsize > 8:
+            return
+        packed = pack(name, array)
+        size = sum(map(len, packed))
+        if size > self.limit:
+            return
+        try:
+            with appearing(Path(self.path(name))) as temporary, temporary.open("wb") as file:
+                file.writelines(packed)
+            self._written += size
+            if self._written >= self.limit // 16:
+                self._written = 0
+                self.trim()
+        except (UserError, OSError) as error:
+            self._writes = False
+            log.warning("encoded samples are not kept any more: %s", error)
+
+    def trim(self) -> None:
+        """Removes the least recently used beyond 15/16 of the limit, and what killed processes left; one process at a time."""
+        with (self.folder / "lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                return  # another is at it
+            there, now = [], time.time()
+            for entry in _files(self.folder):
+                try:
+                    told = entry.stat()
+                except FileNotFoundError:
+                    continue
+                if _ENTRY.fullmatch(entry.name):
+                    there.append((told.st_mtime_ns, told.st_size, entry.path))
+                elif now - told.st_mtime > _ABANDONED:
+                    Path(entry.path).unlink(missing_ok=True)
+            over = sum(size for _, size, _ in there) - self.limit
+            if over <= 0:
+                return
+            over += self.limit // 16
+            for _, size, path in sorted(there):
+                Path(path).unlink(missing_ok=True)
+                over -= size
+                if over <= 0:
+                    return
+
+
+def summary(folder: Path) -> dict[str, Any]:
+    """What is kept in a folder: samples, bytes, and when (s since 1970) the least and most recently used was used."""
+    told = []
+    for entry in _files(folder):
+        if _ENTRY.fullmatch(entry.name):
+            try:
+                told.append(entry.stat())
+            except FileNotFoundError:
+                continue
+    used = [one.st_mtime for one in told]
+    found: dict[str, Any] = {"folder": str(folder), "samples": len(told), "bytes": sum(one.st_size for one in told)}
+    return found | {"limit_bytes": LIMIT, "first_used": min(used, default=None), "last_used": max(used, default=None)}
+
+
+def clear(folder: Path) -> None:
+    """Removes all samples in a folder, and nothing else. Raises: UserError where that is not allowed."""
+    try:
+        for entry in list(_files(folder)):
+            Path(entry.path).unlink(missing_ok=True)
+    except OSError as error:
+        raise UserError(f"{folder}: cannot be cleared ({error.strerror})") from error
+
+
+def pack(name: str, array: np.ndarray) -> tuple[bytes, bytes]:
+    """The head and payload of an array of numbers: bits where all are 0 or 1, else the smallest unsigned type that holds all."""
+    stored, values = _smallest(np.ascontiguousarray(array))
+    payload = values.tobytes()
+    told = {"name": name, "dtype": array.dtype.str, "shape": list(array.shape), "stored": stored}
+    text = json.dumps(told).encode()
+    text += b" " * (-(_START + len(text)) % 64)
+    body = len(text).to_bytes(4, "little") + text
+    return _MAGIC + zlib.crc32(payload, zlib.crc32(body)).to_bytes(4, "little") + body, payload
+
+
+def unpack(name: str, data: memoryview) -> np.ndarray:
+    """The array of this name in the bytes of a file; a view on them where it is stored as it is. Raises: ValueError for damage."""
+    if len(data) < _START or data[: len(_MAGIC)] != _MAGIC:
+        raise ValueError("it is cut short, or no sample")
+    if zlib.crc32(data[_START - 4 :]) != int.from_bytes(data[len(_MAGIC) : _START - 4], "little"):
+        raise ValueError("its content does not match its checksum")
+    payload = _START + int.from_bytes(data[_START - 4 : _START], "little")
+    told = json.loads(bytes(data[_START:payload]))
+    if told["name"] != name:
+        raise ValueError(f"it is {told['name']}")
+    dtype, shape = np.dtype(told["dtype"]), tuple(told["shape"])
+    if told["stored"] == "bits":
+        bits = np.unpackbits(np.frombuffer(data, np.uint8, offset=payload), count=math.prod(shape))
+        return bits.reshape(shape).astype(dtype)
+    return np.frombuffer(data, told["stored"], offset=payload).reshape(shape).astype(dtype, copy=False)
+
+
+def _smallest(array: np.ndarray) -> tuple[str, np.ndarray]:
+    """How an array is stored without loss, and so stored."""
+    unsigned = array.view(np.dtype(f"u{array.itemsize}").newbyteorder(array.dtype.byteorder))  # tells -0.0 from 0.0
+    one = np.ones(1, array.dtype).view(unsigned.dtype)[0]
+    if ((unsigned == 0) | (unsigned == one)).all():
+        return "bits", np.packbits(unsigned != 0)
+    if array.dtype.kind in "iu" and array.min() >= 0:
+        smallest = np.min_scalar_type(array.max())
+        if smallest.itemsize < array.itemsize:
+            array = array.astype(smallest.newbyteorder("<"))
+    return array.dtype.str, array
+
+
+_contents: dict[Path, tuple[tuple[int, ...], str]] = {}
+_told: dict[Any, Any] = {}
+
+
+def content(path: Path) -> str:
+    """SHA-256 of the bytes of a file, or of all files in a folder with their names. Raises: OSError."""
+    told = path.stat()
+    if stat.S_ISDIR(told.st_mode):
+        within = sorted(file for file in path.rglob("*") if file.is_file())
+        return hashlib.sha256(repr([(str(file.relative_to(path)), content(file)) for file in within]).encode()).hexdigest()
+    signature = told.st_dev, told.st_ino, told.st_size, told.st_mtime_ns, told.st_ctime_ns
+    known = _contents.get(path)
+    if known is not None and known[0] == signature:
+        return known[1]
+    began = time.time_ns()
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if began - told.st_ctime_ns > _SETTLED:  # else it may have changed again at what is the same time to the file system
+        _contents[path] = signature, found
+    return found
+
+
+def _code(encoded: Encoded) -> str | None:
+    """SHA-256 of the source text and versions of what encodes; None, with a warning, where that is not what this process runs."""
+    assert encoded.encoding is not None
+    kinds = {one.transform if isinstance(one, Guard) else type(one) for one in encoded.encoding.transforms}
+    files: dict[str, Path] = {}  # by what does not depend on where they are installed
+    for kind in kinds:
+        try:
+            files[kind.__module__] = Path(inspect.getfile(kind))
+        except (OSError, TypeError):
+            log.warning("encoded samples are not kept: %s has no source text", kind.__qualname__)
+            return None
+    for package in ("mxsnn.data", "mxsnn.events", "tonic"):
+        folder = Path(importlib.import_module(package).__file__ or "").parent
+        files |= {f"{package}/{file.relative_to(folder)}": file for file in folder.rglob("*.py")}
+    began = _began()
+    for file in files.values():
+        if file.stat().st_ctime > began:
+            log.warning("encoded samples are not kept: %s changed after this process had begun; start it again", file)
+            return None
+    told = [(name, content(file)) for name, file in sorted(files.items())]
+    return hashlib.sha256(repr((told, [(name, _version(name)) for name in _DECODERS])).encode()).hexdigest()
+
+
+@functools.cache
+def _version(name: str) -> str | None:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _began() -> float:
+    """When this process began, s since 1970; on systems without /proc, never."""
+    try:
+        ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+    except OSError:
+        return math.inf
+    return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + (ticks + 1) / os.sysconf("SC_CLK_TCK")
+
+
+def _files(folder: Path) -> Iterator[os.DirEntry[str]]:
+    """All samples in a folder, half-written ones too."""
+    if not folder.is_dir():
+        return
+    with os.scandir(folder) as subfolders:
+        for sub in subfolders:
+            if re.fullmatch("[0-9a-f]{2}", sub.name) and sub.is_dir(follow_symlinks=False):
+                with os.scandir(sub) as entries:
+                    yield from (e for e in entries if _ENTRY.fullmatch(e.name) or _HALF_WRITTEN.fullmatch(e.name))
