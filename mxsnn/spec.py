@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import difflib
 from collections.abc import Callable, Mapping
+from numbers import Integral, Real
 from typing import Any
 
 from mxsnn.errors import UserError
@@ -52,3 +53,21 @@ def _value(node: ast.expr, text: str, names: Mapping[str, Callable[..., Any]]) -
         return ast.literal_eval(node)
     except ValueError:
         raise UserError(f"cannot read {ast.unparse(node)!r} in {text!r}: only names, calls and literals are understood") from None
+
+
+_TYPES: dict[str, tuple[Any, str]] = {
+    "str": (str, "text"),
+    "int": (Integral, "a whole number"),
+    "float": (Real, "a number"),
+    "bool": (bool, "True or False"),
+    "Codec": (Callable, ""),
+    "None": (type(None), ""),
+}
+
+
+def mistyped(value: object, annotation: str) -> str:
+    """What is wrong with a value for a parameter annotated as, say, "int | None"; "" for nothing, or where that is not plain."""
+    kinds = annotation.split(" | ")
+    if any(kind not in _TYPES or isinstance(value, _TYPES[kind][0]) for kind in kinds):
+        return ""
+    return f"is {' or '.join(_TYPES[kind][1] for kind in kinds if _TYPES[kind][1])}, got {value!r}"

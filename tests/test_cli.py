@@ -226,6 +226,7 @@ def test_extras_are_those_of_the_project() -> None:
         (["info", "nowhere.npy"], "nowhere.npy: no such file"),
         (["info", "."], "a folder"),
         (["info", 300 * "a"], "File name too long"),
+        (["info", ".", "--dataset", "frames(fps='x')"], "frames: fps is a number, got 'x'"),
         (["info", "two\nlines.npy"], "lines.npy: no such file"),
     ],
 )

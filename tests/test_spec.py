@@ -6,7 +6,7 @@ import pytest
 
 from mxsnn import neurons, reset, surrogate
 from mxsnn.errors import UserError
-from mxsnn.spec import build
+from mxsnn.spec import build, mistyped
 
 NAMES = neurons.NEURONS | {"to_value": reset.to_value, "subtract": reset.subtract, "atan": surrogate.atan}
 
@@ -37,3 +37,21 @@ def test_mistakes_are_one_line(text, message):
     with pytest.raises(UserError) as raised:
         build(text, NAMES)
     assert message in str(raised.value) and "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "annotation", "problem"),
+    [
+        ("a", "str | None", ""),
+        (None, "str | None", ""),
+        (5, "str | None", "is text, got 5"),
+        (5, "float", ""),
+        ("x", "float | None", "is a number, got 'x'"),
+        (0.5, "int", "is a whole number, got 0.5"),
+        (3, "Codec | str", "is text, got 3"),
+        (dict, "Codec | str", ""),
+        (3, "Sequence[int] | None", ""),
+    ],
+)
+def test_values_are_held_against_annotations(value: object, annotation: str, problem: str) -> None:
+    assert mistyped(value, annotation) == problem

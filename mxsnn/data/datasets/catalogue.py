@@ -24,7 +24,7 @@ from mxsnn.data.datasets.spikingjelly import spikingjelly_folders, spikingjelly_
 from mxsnn.data.datasets.tonic_sets import SETS as TONIC_SETS
 from mxsnn.data.datasets.tonic_sets import tonic_dataset
 from mxsnn.errors import UserError
-from mxsnn.spec import build
+from mxsnn.spec import build, mistyped
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,11 @@ def _open(known: Known, root: Path | None, download: bool, *args: object, **opti
         if "download" not in takes:
             raise UserError(f"{known.name} cannot be downloaded; docs/datasets.md says how to get it")
         options["download"] = True
-    signature.bind(*args, **options)  # raises TypeError here, so that one from within is seen as the fault it is
+    bound = signature.bind(*args, **options)  # raises TypeError here, so that one from within is seen as the fault it is
+    for name, value in bound.arguments.items():
+        problem = mistyped(value, str(takes[name].annotation))
+        if problem:
+            raise UserError(f"{known.name}: {name} {problem}")
     return known.open(*args, **options)
 
 

@@ -9,7 +9,6 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from mxsnn.events.io import FORMATS
 from mxsnn.events.io._source import Block, Format, Source, check_block, named, off_sensor, source_of
 from mxsnn.events.recording import Recording, Triggers
 from mxsnn.events.stream import DTYPES, Events, check_sensor_size
-from mxsnn.spec import suggestion
+from mxsnn.spec import mistyped, suggestion
 
 _HEAD = 4096  # bytes in which every signature lies
 
@@ -88,15 +87,9 @@ def _check_options(path: Path, function: Callable[..., Any], doing: str, options
     for name, value in options.items():
         if name not in takes:
             raise UserError(f"{path}: {doing} takes no option {name!r}{suggestion(name, list(takes)) if takes else ''}")
-        if not isinstance(value, tuple(_KINDS[kind] for kind in takes[name].split(" | "))):
-            what = " or ".join(_NAMES[kind] for kind in takes[name].split(" | ") if kind in _NAMES)
-            raise UserError(f"{path}: {doing}: option {name} is {what}, got {value!r}")
-
-
-_KINDS = {"str": str, "int": Integral, "Codec": Callable, "None": type(None)}
-"""What the annotation of a format's option allows."""
-
-_NAMES = {"str": "text", "int": "a whole number"}
+        problem = mistyped(value, takes[name])
+        if problem:
+            raise UserError(f"{path}: {doing}: option {name} {problem}")
 
 
 def read(
