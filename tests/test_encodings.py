@@ -241,7 +241,7 @@ def test_surfaces(drawn: tuple, offsets: list, tau: float) -> None:
     active, surface = active_events(events, times, start), time_surface(events, times, tau, start)
     assert (active.dtype, surface.dtype) == (np.int64, np.float32)
     np.testing.assert_array_equal(active, latest)
-    np.testing.assert_allclose(surface, expected, rtol=1e-7, atol=1e-30)
+    np.testing.assert_allclose(surface, expected, rtol=0, atol=1e-7)
     device, relative = encode.to_device(events, start, start + 60, CAPACITY), sorted(offsets)
     same(encode.active_events(device, relative), active, np.int32)
     on_device = encode.time_surface(device, relative, tau)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import operator
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -24,15 +26,10 @@ def active_events(events: Events, times: ArrayLike, start: int) -> np.ndarray:
     Source: Benosman et al., "Event-Based Visual Flow", TNNLS 2014.
     """
     times, start = surface_times(times), check_start(start)
-    width, height = events.sensor_size
-    bounds = np.searchsorted(events.t, np.append(start, np.maximum(times, start)))
-    surface = np.empty((len(times), height * width * 2), np.int64)
-    latest = np.full(height * width * 2, -1)
-    for k in range(len(times)):
-        part = events[bounds[k] : bounds[k + 1]]
-        latest[flat_index(part)] = part.t - start  # of several events on a pixel the last stays
-        surface[k] = latest
-    return surface.reshape(len(times), height, width, 2)
+    surface = np.empty((len(times), events.sensor_size[1] * events.sensor_size[0] * 2), np.int64)
+    for into, latest in zip(surface, _latest(events, times, start), strict=True):
+        into[:] = latest
+    return surface.reshape(len(times), *events.sensor_size[::-1], 2)
 
 
 def time_surface(events: Events, times: ArrayLike, tau: float, start: int) -> np.ndarray:
@@ -47,9 +44,13 @@ def time_surface(events: Events, times: ArrayLike, tau: float, start: int) -> np
     Source: Lagorce et al., "HOTS: A Hierarchy of Event-Based Time-Surfaces for Pattern Recognition", TPAMI 2017.
     """
     check_tau(tau)
-    latest = active_events(events, times, start)
-    age = (surface_times(times) - start)[:, None, None, None] - latest
-    return np.exp(np.where(latest >= 0, age, np.inf) / -tau).astype(np.float32)
+    times, start = surface_times(times), check_start(start)
+    surface = np.empty((len(times), events.sensor_size[1] * events.sensor_size[0] * 2), np.float32)
+    for into, now, latest in zip(surface, times - start, _latest(events, times, start), strict=True):
+        # exp(-1000) is 0 in float32.
+        into[:] = np.where(latest < 0, -1000.0, np.maximum((now - latest) / -tau, -1000.0))
+        np.exp(into, out=into)
+    return surface.reshape(len(times), *events.sensor_size[::-1], 2)
 
 
 def surface_times(times: ArrayLike) -> np.ndarray:
@@ -58,6 +59,16 @@ def surface_times(times: ArrayLike) -> np.ndarray:
     if (times[1:] < times[:-1]).any():
         raise UserError(f"the times of a surface go back at time {int((times[1:] < times[:-1]).argmax()) + 1}")
     return times
+
+
+def _latest(events: Events, times: np.ndarray, start: int) -> Iterator[np.ndarray]:
+    """The surface of active events at each of `times`, laid flat: one array that the next step changes."""
+    bounds = np.searchsorted(events.t, np.append(start, np.maximum(times, start)))
+    latest = np.full(events.sensor_size[0] * events.sensor_size[1] * 2, -1)
+    for first, last in itertools.pairwise(bounds):
+        part = events[first:last]
+        latest[flat_index(part)] = part.t - start  # of several events on a pixel the last stays
+        yield latest
 
 
 def check_start(start: int) -> int:

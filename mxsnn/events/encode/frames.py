@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from numpy.typing import ArrayLike
 
 from mxsnn.errors import UserError
@@ -69,11 +68,19 @@ def frames_in_windows(
 
 def bina_rep(events: DeviceEvents, frames: int, bits: int) -> jax.Array:
     """`bits` binary frames of the window read as one number, `frames` of them: [frames, H, W, 2], as the host's `bina_rep`."""
-    dtype = number_type(bits)
-    binary = frames_by_time(events, check_positive("frames", frames) * bits, clip=1)
-    binary = binary.reshape(frames, bits, *binary.shape[1:])
-    weights = (1 << np.arange(bits - 1, -1, -1)).astype(dtype)
-    return jnp.sum(binary * weights.reshape(-1, 1, 1, 1), axis=1, dtype=dtype)
+    dtype, (width, height) = number_type(bits), events.sensor_size
+    parts = check_positive("frames", frames) * bits
+    size = scatter_size(frames, 2, events.sensor_size)
+    frame, place = jnp.divmod(part_of(time_edges(parts, events.length), events.t), bits)
+    flat = (frame * (height * width) + pixel_index(events)) * 2 + events.p
+
+    def add(k: jax.Array, numbers: jax.Array) -> jax.Array:
+        index = jnp.where(is_event(events) & (place == k), flat, size)
+        fired = jnp.zeros(size, dtype).at[index].set(1, mode="drop")
+        return numbers << 1 | fired
+
+    # One bit after the other, so that no more than the numbers is in memory.
+    return jax.lax.fori_loop(0, bits, add, jnp.zeros(size, dtype)).reshape(frames, height, width, 2)
 
 
 def _count(events: DeviceEvents, part: jax.Array, parts: int, clip: int | None) -> jax.Array:
