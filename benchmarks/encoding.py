@@ -19,11 +19,13 @@ import tonic.transforms as tonic
 
 from benchmarks._timing import best, machine
 from mxsnn.events import Events
+from mxsnn.events.encodings import SBN, SBT, ActiveEvents, BinaRep, TimeFrames, TimeSurface, VoxelGrid, WindowFrames
 from mxsnn.events.filters import BackgroundActivity, Decimation, Filter, Flicker, HotPixels, Integrate, Pool, RateLimit, Refractory
 from mxsnn.events.stream import to_structured
 
 SENSORS = ((346, 260), (1280, 720))
 START = 1_000_000  # us, late enough for tonic's Denoise
+DURATION = 1_000_000  # us
 
 
 @dataclass(frozen=True)
@@ -61,15 +63,70 @@ def _name(transform: Filter) -> str:
     return f"{type(transform).__name__}({', '.join(arguments)})"
 
 
+def encodings(events: Events, array: np.ndarray) -> Iterator[Case]:
+    """Encodings of the host; frames and voxel grid beside tonic's."""
+    stop, size = START + DURATION, (*events.sensor_size, 2)
+
+    def same_frames(ours: np.ndarray, peer: np.ndarray) -> bool:
+        return np.array_equal(ours, peer.transpose(0, 2, 3, 1))
+
+    def same_bins(ours: np.ndarray, peer: np.ndarray) -> bool:
+        return np.allclose(ours[:-1], peer.transpose(0, 2, 3, 1), atol=1e-4)
+
+    step = DURATION // 10
+    frames, theirs = TimeFrames(10, START, stop), tonic.ToFrame(size, time_window=step, start_time=START, end_time=stop)
+    yield Case("TimeFrames(10)", lambda: frames(events), lambda: theirs(array), same_frames)
+    # tonic scales time to [0, bins], from the first event to the last, and leaves the last bin out. It needs a signed polarity.
+    first, last = int(events.t[0]), int(events.t[-1])
+    signed = array.astype([(name, np.int8 if name == "p" else array.dtype[name]) for name in array.dtype.names or ()])
+    grid, tonics = VoxelGrid(11, first, last + 1), tonic.ToVoxelGrid(size, n_time_bins=10)
+    yield Case("VoxelGrid(11), 10 of tonic", lambda: grid(events), lambda: tonics(signed), same_bins)
+    times = tuple(range(START + step, stop + 1, step))
+    starts, ends = tuple(time - step for time in times), tuple(time - step // 2 for time in times)
+    for transform in (
+        WindowFrames(starts, ends),
+        BinaRep(10, 8, START, stop),
+        ActiveEvents(times, START),
+        TimeSurface(times, 30_000, START),
+        SBT(10, START, stop),
+        SBN(10, len(events) // 10),
+    ):
+        yield Case(type(transform).__name__, lambda transform=transform: transform(events))
+
+
+def on_device(events: Events, array: np.ndarray) -> Iterator[Case]:
+    """The same on the device of JAX, of events that lie there already, compiled."""
+    import jax
+
+    from mxsnn.events import encode
+
+    device = encode.to_device(events, START, START + DURATION)
+    times = np.arange(1, 11) * (DURATION // 10)
+    calls: dict[str, Callable[..., Any]] = {
+        "frames_by_time(10)": lambda e: encode.frames_by_time(e, 10),
+        "frames_in_windows": lambda e: encode.frames_in_windows(e, times - DURATION // 10, times - DURATION // 20),
+        "bina_rep": lambda e: encode.bina_rep(e, 10, 8),
+        "voxel_grid(11)": lambda e: encode.voxel_grid(e, 11),
+        "active_events": lambda e: encode.active_events(e, times),
+        "time_surface": lambda e: encode.time_surface(e, times, 30_000),
+        "sbt": lambda e: encode.sbt(e, 10),
+        "sbn": lambda e: encode.sbn(e, 10, len(events) // 10),
+    }
+    for name, call in calls.items():
+        compiled = jax.jit(call)
+        yield Case(f"{name} on {jax.default_backend()}", lambda compiled=compiled: compiled(device).block_until_ready())
+
+
 #: Each makes cases for a stream and its structured array.
-CASES = (filters,)
+CASES = (filters, encodings, on_device)
 
 
 def random_events(n: int, sensor_size: tuple[int, int]) -> Events:
     """Events of a second, anywhere."""
     rng = np.random.default_rng(0)
-    t = START + np.sort(rng.integers(0, 1_000_000, n))
-    return Events.make(t, *(rng.integers(0, side, n) for side in sensor_size), rng.integers(0, 2, n), sensor_size)
+    t = START + np.sort(rng.integers(0, DURATION, n))
+    x, y = (rng.integers(0, side, n) for side in sensor_size)
+    return Events.make(t, x, y, rng.integers(0, 2, n), sensor_size)
 
 
 def main() -> None:
@@ -91,7 +148,7 @@ def main() -> None:
             times, results = best(given.repeats, *calls)
             if len(results) == 2 and not case.same(*results):
                 raise SystemExit(f"{case.name}: mxsnn and tonic disagree")
-            columns = f"{1000 * times[0]:.2f} | " + (f"{1000 * times[1]:.0f} | {times[1] / times[0]:.0f}" if times[1:] else "- | -")
+            columns = f"{1000 * times[0]:.2f} | " + (f"{1000 * times[1]:.0f} | {times[1] / times[0]:.1f}" if times[1:] else "- | -")
             print(f"| {sensor_size[0]}x{sensor_size[1]} | {case.name} | {columns} |", flush=True)
 
 
