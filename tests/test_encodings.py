@@ -37,6 +37,11 @@ LENGTHS = st.sampled_from([1, 2, 7, 40, 60])  # few, as each is a program to com
 PARTS = st.sampled_from([1, 2, 5, 16])
 
 
+# Loops of JAX are compiled anew at each call, unless what they are in is compiled.
+in_windows = jax.jit(encode.frames_in_windows, static_argnums=3)
+numbers_of = jax.jit(encode.bina_rep, static_argnums=(1, 2))
+
+
 @st.composite
 def streams(draw: st.DrawFn, span: int = 40) -> tuple[Events, int]:
     """A stream with duplicates, and a time near which it lies."""
@@ -81,7 +86,7 @@ def test_frames_in_windows(drawn: tuple, windows: list, clip: int | None) -> Non
     np.testing.assert_array_equal(frames, expected)
     begin = origin - 5
     device = encode.to_device(events, begin, origin + 100, CAPACITY)
-    same(encode.frames_in_windows(device, [t - begin for t in starts], [t - begin for t in ends], clip), frames)
+    same(in_windows(device, np.array(starts, int) - begin, np.array(ends, int) - begin, clip), frames)
 
 
 def test_exposures_of_a_camera() -> None:
@@ -94,6 +99,7 @@ def test_exposures_of_a_camera() -> None:
     twice = frames_in_windows(events, [0, 300], [600, 1000])
     assert twice.sum() == 500 + len(events.window(300, 600))  # what lies in both counts in both
     device = encode.to_device(events, 0, 1000)
+    same(encode.frames_in_windows(device, [0, 300], [600, 1000]), twice)
     traced = jax.jit(encode.frames_in_windows)(device, jnp.array([0, 300]), jnp.array([600, 1000]))
     same(traced, twice)
     batch = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), device)
@@ -116,7 +122,7 @@ def test_bina_rep(drawn: tuple, frames: int, bits: int, length: int) -> None:
     numbers = bina_rep(events, frames, bits, start, start + length)
     assert numbers.dtype == (np.uint8 if bits <= 8 else np.uint16)
     np.testing.assert_array_equal(numbers, expected)
-    same(encode.bina_rep(encode.to_device(events, start, start + length, CAPACITY), frames, bits), numbers)
+    same(numbers_of(encode.to_device(events, start, start + length, CAPACITY), frames, bits), numbers)
 
 
 @pytest.mark.parametrize("bits", [2, 8, 16])
