@@ -291,8 +291,11 @@ def test_a_lamp_that_goes_out_no_longer_counts() -> None:
     assert len(kept) == 20 + 4 * 6
 
 
-@given(streams(), st.integers(1, 4), st.floats(0, 0.9))
-def test_flicker_by_the_rule(events: Events, cycles: int, tolerance: float) -> None:
+@given(st.integers(0, 2**32 - 1), st.integers(1, 4), st.floats(0, 0.9))
+def test_flicker_by_the_rule(seed: int, cycles: int, tolerance: float) -> None:
+    rng = np.random.default_rng(seed)
+    t, p = np.cumsum(rng.choice([20, 50, 80], 200)), (np.arange(200) + (rng.random(200) < 0.1)) % 2  # mostly turn by turn
+    events = Events.make(FAR + t, (rng.random(200) < 0.1).astype(int), np.zeros(200), p, SIZE)
     filter = Flicker(mains=5_000, cycles=cycles, tolerance=tolerance)
     period, expected = 100, []
     past: dict[tuple[int, int], list[tuple[int, int]]] = {}
@@ -364,6 +367,13 @@ def test_moving_crop_by_the_rule(events: Events, path: list[tuple[int, int, int]
         if 0 <= x - left < 3 and 0 <= y - top < 2:
             expected.append((t, x - left, y - top, p))
     assert rows(MovingCrop(times.tolist(), corners, 3, 2)(events)) == expected
+
+
+def test_the_longest_and_widest_way_of_a_box() -> None:
+    times, corners = (0, 2**45), ((-32767, 32767), (32767, -32767))
+    events = Events.make([0, 2**44, 2**45], [0, 2, 32767], [2, 2, 0], [1, 1, 1])
+    kept = MovingCrop(times, corners, 5, 5)(events)
+    assert rows(kept) == [(2**44, 2, 2, 1)]
 
 
 def test_a_box_that_rests_is_a_crop() -> None:
@@ -463,6 +473,7 @@ def test_real_recordings(name: str, test_data: Path) -> None:
         (lambda: MovingCrop([0], [(0.5, 0)], 3, 3), "whole pixels"),  # pyrefly: ignore[bad-argument-type]
         (lambda: MovingCrop([0], [(0, 40_000)], 3, 3), "within 32767 pixels"),
         (lambda: MovingCrop([0], [(0, 0)], 0, 3), "width"),
+        (lambda: MovingCrop([0, 2**50], [(0, 0), (1, 1)], 3, 3), "a year; got 0 to 1125899906842624"),
         (lambda: Integrate(0), "factor"),
     ],
 )

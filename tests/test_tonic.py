@@ -293,7 +293,7 @@ def test_fault_7_no_survivors() -> None:
 
 
 def test_fault_7_event_downsampling() -> None:
-    with pytest.raises(UserError, match=r"loses the last slice; Pool\(factor\)"):
+    with pytest.raises(UserError, match=r"loses the last slice; Integrate\(factor\)"):
         compose(["EventDownsampling(target_size=(3, 3), downsampling_method='naive')", FRAMES], SIZE)
 
 

@@ -275,7 +275,7 @@ RULES: dict[str, Rule] = {
         ),
     ),
     "EventDownsampling": Rule(
-        refuse=_always("tonic counts time from the first event and loses the last slice; Pool(factor) integrates likewise")
+        refuse=_always("tonic counts time from the first event and loses the last slice; Integrate(factor) does neither")
     ),
     "EventDrop": Rule(random=_RANDOM, first=_always(0)),
     "MergePolarities": Rule(),

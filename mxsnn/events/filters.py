@@ -265,6 +265,8 @@ class MovingCrop(Filter):
             )
         if (times[1:] <= times[:-1]).any():
             raise UserError(f"each of the times comes after the one before; got {self.times}")
+        if times[-1] - times[0] > _LONGEST >> 17:
+            raise UserError(f"the times lie within {_LONGEST >> 17} us, a year; got {times[0]} to {times[-1]}")
         if (np.abs(corners) >= 2**15).any():
             raise UserError(f"a corner lies within 32767 pixels of the sensor's; got {self.corners}")
         object.__setattr__(self, "times", tuple(times.tolist()))  # a filter is hashable, and its text can be read back
