@@ -536,7 +536,7 @@ def test_the_ways_agree() -> None:
     a, frames = Recording(scene.events(400_000)), scene.frames(true)
     ours, theirs = of_events(a.events), of_frames(frames)
     assert off(align_marks(ours, theirs).clock, true, frames.t) < 100
-    assert off(align(ours, theirs).clock, true, frames.t) < 100
+    assert off(align(ours, theirs)[0].clock, true, frames.t) < 100
 
 
 # Both as one recording, and the command line.
@@ -644,3 +644,23 @@ def test_frames_and_events_of_one_real_sensor(test_data: Path) -> None:
         assert 4_000 < found.clock.offset < 7_000 and found.rms < 100
         with pytest.raises(UserError, match="intervals between frames are too few"):  # as a whole they tell no offset
             by_motion(a, b)
+
+
+@pytest.mark.parametrize("rate", [4, 24])
+def test_motion_of_pixels_that_fire_at_random(rate: int) -> None:
+    """Events that follow the motion, but each from any pixel: the time since a pixel's last event means nothing then."""
+    rng, true = np.random.default_rng(rate), Clock(123_456, 40e-6)
+    amount = np.maximum(np.convolve(rng.normal(size=30_000), np.hanning(200), "same") / 8 + 0.5, 0)  # in each ms
+    counts = rng.poisson(amount * rate)
+    t = np.sort(np.repeat(np.arange(30_000) * 1000, counts) + rng.integers(0, 1000, counts.sum()))
+    events = Events.make(t, *rng.integers(0, 32, (2, len(t))), rng.integers(0, 2, len(t)), (32, 32))
+    at = np.rint(np.arange(29 * 30) / 30 * 1e6).astype(np.int64)
+    total = np.interp(true(at) / 1000, np.arange(30_001), np.concatenate([[0], np.cumsum(amount)]))
+    level, sign = np.zeros(len(at)), 1
+    for k in range(1, len(at)):  # a brightness that goes to and fro, so that the change over an interval is what happened in it
+        level[k] = level[k - 1] + sign * (total[k] - total[k - 1])
+        sign = -sign if abs(level[k]) > 100 else sign
+    images = np.rint(np.interp(level, (level.min(), level.max()), (0, 60_000))).astype(np.uint16)
+    frames = Frames.make(np.broadcast_to(images[:, None, None], (len(at), 8, 8)).copy(), t=at)
+    found = by_motion(Recording(events), Recording(None, frames={"grey": frames}))
+    assert np.abs(found.clock(at) - true(at)).max() < 1000  # 0.1 to 0.5 ms, which so few events leave open

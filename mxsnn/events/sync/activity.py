@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,6 +53,14 @@ class Activity:
         return self if every == 1 else Activity(self.start, self.t[::every].copy(), self.total[::every].copy())
 
 
+def counted(events: EventStore) -> Activity:
+    """The number of events, each at its time. A file is read in pieces.
+
+    Raises: UserError for fewer than two events, or all at one time.
+    """
+    return _total(events, ((piece.t, piece.t) for piece in events.pieces()))
+
+
 def of_events(events: EventStore) -> Activity:
     """The number of events, each spread evenly over the time in which its change came about. A file is read in pieces.
 
@@ -62,13 +70,18 @@ def of_events(events: EventStore) -> Activity:
 
     Raises: UserError for fewer than two events, or all at one time.
     """
+    return _total(events, _changes(events))
+
+
+def _total(events: EventStore, changes: Iterable[tuple[np.ndarray, np.ndarray]]) -> Activity:
+    """The activity of changes, of which each lasted [N] until a time [N] since another."""
     if events.span is None or events.span[0] == events.span[1]:
         raise UserError(f"{len(events)} events tell nothing of a motion")
     first, last = events.span[0] - SPREAD_US, events.span[1]
     step = max(STEP_US, -(-(last - first) // _MOST_STEPS))
     size = (last - first) // step + 2
     rate = np.zeros(size)  # its differences, until all are there
-    for t, since in _changes(events):
+    for t, since in changes:
         low, high = (since - first) // step, (t - first) // step
         share = 1 / (high - low + 1)
         for at, sign in ((low, 1), (high + 1, -1)):
