@@ -133,9 +133,12 @@ def _holds_many(file: Path, format: str | None) -> bool:
 def _info_dataset(folder: Path, json: bool, dataset: str | None, figure: Path | None) -> None:
     from mxsnn.data.datasets import open_dataset, recognise
     from mxsnn.data.summary import lines, summary
+    from mxsnn.events.io.files import check_vacant
 
     if figure is not None and figure.suffix.lower() != ".png":
         raise UserError(f"--figure is a .png file, got {figure}")
+    if figure is not None:
+        check_vacant(figure, overwrite=False)
     found: dict[str, Any] = {"folder": str(folder), "dataset": dataset or recognise(folder)}
     with _Progress(folder) as progress, _warnings():
         try:
@@ -194,12 +197,18 @@ def sync(
 ) -> None:
     """Put a second recording, a video or images on the clock of the first."""
     from mxsnn.events import open_recording, sync, write
+    from mxsnn.events.io.files import check_vacant
     from mxsnn.events.sync.files import joined, open_any
 
     if by is not None and by not in sync.WAYS:
         raise UserError(f"--by {by}: no way to synchronise{suggestion(by, sync.WAYS)}")
+    if out is not None:
+        check_vacant(out, overwrite)
     with _warnings():
-        first, second = open_recording(a, **_reading(reading)), open_any(b, fps, times)
+        with _Progress(a) as progress:
+            first = open_recording(a, progress=progress, **_reading(reading))
+        with _Progress(b) as progress:
+            second = open_any(b, fps, times, progress)
         by = by or ("triggers" if len(first.triggers) else "motion")
         found = sync.WAYS[by](first, second, _us("near", near, 1e6))
         if out is not None:
@@ -233,7 +242,8 @@ def clip(session: Path, out: Path, protocol: bool, table: Path | None, label: st
     times = {name: _us(name, options.pop(name), 1e6) for name in ("cue", "length", "margin")}
     from_start, first_frame = options.pop("from_start"), options.pop("first_frame")
     with _warnings():
-        recording = open_recording(session, **_reading(options))
+        with _Progress(session) as progress:
+            recording = open_recording(session, progress=progress, **_reading(options))
         if table is not None:
             origin = clips.span(recording)[0] if from_start else 0
             found = clips.by_table(table, recording, session.stem, origin, times["margin"] or 0, first_frame or 0, kind)

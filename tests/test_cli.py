@@ -148,6 +148,22 @@ def test_convert_can_let_the_clock_begin_at_zero(tmp_path: Path, capsys: pytest.
     assert mxsnn.events.read(tmp_path / "a.dat").t.tolist() == [20, 80]
 
 
+def test_what_is_there_is_not_lost(recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    there = tmp_path / "there.png"
+    there.write_bytes(b"mine")
+    folder = tmp_path / "set" / "smile"
+    folder.mkdir(parents=True)
+    (folder / "a.npy").write_bytes(recording.read_bytes())
+    for argv in (
+        ["convert", recording, there, "--to", "npz"],
+        ["view", recording, "--out", there],
+        ["sync", recording, recording, "--out", there],  # before anything is computed
+        ["info", folder.parent, "--figure", there],
+    ):
+        assert "there.png: exists" in refused(capsys, *map(str, argv))
+    assert there.read_bytes() == b"mine"
+
+
 SAMPLES = {
     "faces_easy_0001.bin": ("nmnist", 151, 173, 67_445, 6, 299_364, 0, 0),
     "evt2_sample.raw": ("evt2", 640, 480, 539_481, 1_317_888, 1_367_888, 0, 0),

@@ -17,7 +17,7 @@ import numpy as np
 
 from mxsnn.errors import RecordingWarning, UserError
 from mxsnn.events.io._source import Source
-from mxsnn.events.io.files import appearing, open_source
+from mxsnn.events.io.files import appearing, check_vacant, open_source
 from mxsnn.events.recording import Frames, Label
 from mxsnn.report.palette import GREY, OFF, ON, colours
 from mxsnn.spec import suggestion
@@ -122,8 +122,7 @@ def _check(out: Path, overwrite: bool, given: dict[str, float | None]) -> None:
     suffix = out.suffix.lower()
     if suffix not in (".png", *_FILMS):
         raise UserError(f"{out}: view writes .png, {', '.join(_FILMS)}; got {out.suffix or '(no suffix)'!r}")
-    if out.is_dir() or (out.exists() and not overwrite):
-        raise UserError(f"{out}: exists; choose another name{'' if out.is_dir() else ' or overwrite it'}")
+    check_vacant(out, overwrite)
     for name, value in given.items():
         if value is None:
             continue

@@ -108,9 +108,16 @@ def read(
 
 
 def open_recording(
-    path: str | Path, sensor_size: Sequence[int] | None = None, repair: bool = False, format: str | None = None, **options: Any
+    path: str | Path,
+    sensor_size: Sequence[int] | None = None,
+    repair: bool = False,
+    format: str | None = None,
+    progress: Callable[[float], None] = lambda done: None,
+    **options: Any,
 ) -> Recording:
     """All that a file holds, on one clock. A recording file is opened lazily; other formats are decoded into memory.
+
+    `progress` is called with the part that is decoded, 0 to 1.
 
     Raises: as `read`; UserError for ready frames, which are no recording.
     """
@@ -119,7 +126,7 @@ def open_recording(
         return source.whole
     if source.ready is not None:
         raise UserError(f"{path}: holds ready frames; a recording holds events")
-    events, triggers = _gather(Path(path), source, repair)
+    events, triggers = _gather(Path(path), source, repair, progress)
     return replace(source.recording, events=events, triggers=triggers)
 
 
@@ -185,8 +192,7 @@ def write(
     """
     path = Path(path)
     chosen = _writable(path, format)
-    if path.is_dir() or (path.exists() and not overwrite):
-        raise UserError(f"{path}: exists; choose another name{'' if path.is_dir() else ' or overwrite it'}")
+    check_vacant(path, overwrite)
     source = content if isinstance(content, Source) else source_of(Recording(content) if isinstance(content, Events) else content)
     lacking = [part for part in _PARTS if part not in chosen.holds and _held(getattr(source.recording, part))]
     if lacking:
@@ -195,6 +201,12 @@ def write(
     _check_options(path, chosen.write, f"writing {chosen.name}", options)
     with appearing(path) as temporary:
         chosen.write(temporary, _without_triggers(path, chosen, measured(source)), **options)
+
+
+def check_vacant(path: Path, overwrite: bool) -> None:
+    """Raises: UserError where a file cannot be written without losing what is there."""
+    if path.is_dir() or (path.exists() and not overwrite):
+        raise UserError(f"{path}: exists; choose another name{'' if path.is_dir() else ' or overwrite it'}")
 
 
 @contextmanager
@@ -265,11 +277,14 @@ def _writable(path: Path, format: str | None) -> Format:
     raise UserError(f"{path}: nothing writes {path.suffix or '(no suffix)'!r}; there are {suffixes}")
 
 
-def _gather(path: Path, source: Source, repair: bool) -> tuple[Events, Triggers]:
+def _gather(
+    path: Path, source: Source, repair: bool, progress: Callable[[float], None] = lambda done: None
+) -> tuple[Events, Triggers]:
     """All blocks as one stream, and all triggers in order; to repair, the whole is sorted."""
     columns = [np.empty(source.at_most if source.at_most is not None else 0, dtype) for dtype in DTYPES.values()]
     n, triggers = 0, [source.recording.triggers]
     for block in _checked(path, source, repair, ordered=not repair):
+        progress(block.done)
         end = n + len(block.t)
         if end > len(columns[0]):
             columns = [_moved(column[:n], _room(end, block.done)) for column in columns]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -20,11 +20,16 @@ from mxsnn.events.sync.clock import Clock, Sync
 Stream = TypeVar("Stream")
 
 
-def open_any(path: str | Path, fps: float | None = None, times: str | Path | None = None) -> Recording:
+def open_any(
+    path: str | Path,
+    fps: float | None = None,
+    times: str | Path | None = None,
+    progress: Callable[[float], None] = lambda done: None,
+) -> Recording:
     """A recording, or the frames of a video, a GIF or a folder of images, at their own times, k / `fps` or `times`.
 
     `times`: a text file with a line for each frame, which begins with its time, in us where all are whole numbers, in s
-    where they have a decimal point (as in the images.txt of RPG's data sets).
+    where they have a decimal point (as in the images.txt of RPG's data sets). `progress`: as for `open_recording`.
 
     Raises: UserError as `open_recording` and `mxsnn.events.images.read_frames`.
     """
@@ -35,7 +40,7 @@ def open_any(path: str | Path, fps: float | None = None, times: str | Path | Non
     else:
         known = fps is None and times is None
     if known:
-        return open_recording(path)
+        return open_recording(path, progress=progress)
     if fps is not None and times is not None:
         raise UserError("give the times of the frames or fps, not both")
     frames = read_frames(path, t=None if times is None else _times(Path(times)), fps=fps)
