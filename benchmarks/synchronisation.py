@@ -131,14 +131,14 @@ def told(name: str, tries: Iterator[tuple[Callable[[], Sync], np.ndarray]]) -> N
 def main() -> None:
     """Prints a line for each kind of stream, over six seeds."""
     kinds = {"exact": (False, 0.0), "counted": (True, 0.0), "noisy": (False, 0.03)}
-    for rate, align_, lengths in ((moving, lambda a, b: align(a, b)[0], (10, 60, 600)), (sheet, align_marks, (12,))):
+    for rate, align_, lengths in ((moving, align, (10, 60, 600)), (sheet, align_marks, (12,))):
         for seconds in lengths:
             for kind, how in kinds.items():
                 made = [streams(seed, rate, seconds, *how) for seed in SEEDS]
                 tries = ((lambda a=a, b=b, way=align_: way(a, b), (b.t + b.start).astype(np.int64)) for a, b in made)
                 told(f"{'motion' if rate is moving else 'mark'}, {kind}, {seconds} s", tries)
     made = [(streams(seed, moving, 20, False, 0.0)[0], streams(seed + 1000, moving, 20, False, 0.0)[1]) for seed in range(100)]
-    told("motion, 100 unrelated pairs, 20 s", ((lambda a=a, b=b: align(a, b)[0], b.t.astype(np.int64)) for a, b in made))
+    told("motion, 100 unrelated pairs, 20 s", ((lambda a=a, b=b: align(a, b), b.t.astype(np.int64)) for a, b in made))
     for threshold in (0.05, 0.1, 0.2):
         made = [sensor(seed, 20, threshold) for seed in SEEDS]
         tries = ((lambda e=e, f=f: by_motion(Recording(e), Recording(None, frames={"grey": f})), f.t) for e, f in made)

@@ -20,6 +20,7 @@ SPREAD_US = 100_000
 LONGEST_US = 4 * 3_600_000_000
 """Longer recordings are not looked at whole."""
 
+_ENOUGH = 1_000_000  # pairs of events of one pixel
 _MOST_STEPS = 2**24  # two arrays of 128 MiB; beyond 28 minutes steps are longer
 
 
@@ -107,15 +108,46 @@ def changed_since(events: Events, fired: np.ndarray, level: np.ndarray) -> tuple
 
     `fired` int64 [pixels], `level` uint8 [pixels]: the time and the polarity of each pixel's event before; brought up to date.
     """
+    order, before, alike = _before(events, fired, level)
+    t = events.t[order]
+    return order, np.where(alike & (t - before <= SPREAD_US), before, t)
+
+
+def _before(events: Events, fired: np.ndarray, level: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The order [N] of events pixel by pixel; of each in that order when its pixel fired before, and whether with its polarity."""
     pixel = events.y.astype(np.int64) * events.sensor_size[0] + events.x
     order = np.argsort(pixel, kind="stable")
     pixel, t, p = pixel[order], events.t[order], events.p[order]
     starts = np.flatnonzero(np.diff(pixel, prepend=-1))
-    before, same = np.roll(t, 1), np.roll(p, 1)
-    before[starts], same[starts] = fired[pixel[starts]], level[pixel[starts]]
+    before, last = np.roll(t, 1), np.roll(p, 1)
+    before[starts], last[starts] = fired[pixel[starts]], level[pixel[starts]]
     ends = np.append(starts[1:], len(t)) - 1 if len(t) else starts
     fired[pixel[ends]], level[pixel[ends]] = t[ends], p[ends]
-    return order, np.where((same == p) & (t - before <= SPREAD_US), before, t)
+    return order, before, last == p
+
+
+def remembers(events: EventStore) -> bool:
+    """Whether pixels fire with the polarity of their event before, within `SPREAD_US`, more often than chance would have it.
+
+    Chance is the sum of the squares of both polarities' parts; 0.05 and five standard errors must lie between. Before a scene a
+    change goes on, and most events are alike (0.6 to 0.95 in recordings). Where each event comes from any pixel, a pixel's
+    past says nothing.
+    """
+    width, height = events.sensor_size
+    fired, level = np.full(width * height, np.iinfo(np.int64).min // 2), np.zeros(width * height, np.uint8)
+    pairs = same = on = seen = 0
+    for piece in events.pieces():
+        order, before, alike = _before(piece, fired, level)
+        near = piece.t[order] - before <= SPREAD_US
+        pairs, same = pairs + int(near.sum()), same + int((near & alike).sum())
+        on, seen = on + int(np.count_nonzero(piece.p)), seen + len(piece)
+        if pairs > _ENOUGH:
+            break
+    if not pairs:
+        return False
+    part = on / seen
+    chance = part**2 + (1 - part) ** 2
+    return same / pairs - chance > 0.05 + 5 * np.sqrt(chance * (1 - chance) / pairs)
 
 
 def of_frames(frames: Frames) -> Activity:

@@ -8,7 +8,7 @@ import numpy as np
 
 from mxsnn.errors import UserError
 from mxsnn.events.recording import Recording
-from mxsnn.events.sync.activity import Activity, activity, counted, of_events
+from mxsnn.events.sync.activity import Activity, activity, counted, of_events, remembers
 from mxsnn.events.sync.clock import FEWEST, MAX_DRIFT, Clock, Line, Sync, line
 
 FINEST_US = 10_000.0
@@ -32,8 +32,8 @@ def by_motion(a: Recording, b: Recording, near: int | None = None) -> Sync:
     cross-correlation over all offsets under which half of the shorter recording overlaps (those within 1 s of `near`,
     t_a - t_b in us, where it is given); then, in windows, the offset that minimises the square of d - (g n + c) over g, c
     and the offset, to a fraction of a frame; the windows' offsets give offset and drift, and what they leave is the residual.
-    Without frames in `b`, its events of 10 ms each stand for them. An event of `a` counts at its time, or evenly over the time
-    since its pixel's last one (`of_events`), whichever the change follows better: that of a faint edge comes late, noise does not.
+    Without frames in `b`, its events of 10 ms each stand for them. An event of `a` counts evenly over the time since its
+    pixel's last one (`of_events`), as that of a faint edge comes late; but at its own time where pixels do not remember.
 
     The peak of the correlation must lie 5 standard deviations above the mean of the peaks that 40 surrogates reach: `b` cut
     into blocks that are shuffled, so that it keeps what is alike in all recordings and loses what they share.
@@ -43,21 +43,13 @@ def by_motion(a: Recording, b: Recording, near: int | None = None) -> Sync:
     """
     if a.events is None:
         raise UserError("the first recording has no events")
-    both = of_events(a.events), counted(a.events)
+    ours = of_events(a.events) if remembers(a.events) else counted(a.events)
     theirs = activity(b).at_least(FINEST_US)
-    found, refused = [], []
-    for ours in both:
-        try:
-            found.append(align(ours, theirs, None if near is None else float(near - ours.start + theirs.start)))
-        except UserError as error:
-            refused.append(error)
-    if not found:
-        raise refused[0]
-    return max(found, key=lambda pair: pair[1])[0]
+    return align(ours, theirs, None if near is None else float(near - ours.start + theirs.start))
 
 
-def align(a: Activity, b: Activity, near: float | None = None) -> tuple[Sync, float]:
-    """As `by_motion`, from both activities, with the correlation in the end; `near` is for times since their starts."""
+def align(a: Activity, b: Activity, near: float | None = None) -> Sync:
+    """As `by_motion`, from both activities; `near` is for times since their starts."""
     if len(b.t) <= _LEAST:
         raise UserError(f"{len(b.t) - 1} intervals between frames are too few to compare; it takes {_LEAST}")
     offset, at, peak, chance = _coarse(a, b, near)
@@ -91,8 +83,12 @@ def align(a: Activity, b: Activity, near: float | None = None) -> tuple[Sync, fl
         f"a correlation of {correlation:.2f} over {len(inside) - 1} intervals between frames, in {used.sum()} windows; "
         f"peak {peak:.2f}, by chance up to {chance:.2f}"
     )
-    clock_ = Clock(a.start - b.start + round(level), drift, b.start + round(centre))
-    return Sync(clock_, float(np.sqrt((share * off**2).sum())), float(np.abs(off).max()), told), correlation
+    return Sync(
+        Clock(a.start - b.start + round(level), drift, b.start + round(centre)),
+        float(np.sqrt((share * off**2).sum())),
+        float(np.abs(off).max()),
+        told,
+    )
 
 
 def _mapped(t: np.ndarray, clock: Line) -> np.ndarray:
