@@ -8,6 +8,7 @@ that it keeps, in their order, in an array of the same type. None modifies its i
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar, cast
@@ -25,7 +26,7 @@ _LONGEST = 2**62  # us: longer than any stream, and an int64 still holds twice a
 
 
 @dataclass(frozen=True)
-class Filter:
+class Filter(ABC):
     """What filters have in common: which events they keep, and where those lie afterwards."""
 
     sensor_size: Sequence[int] | None = field(default=None, kw_only=True)
@@ -36,9 +37,9 @@ class Filter:
         result = self.place(_select(stream, keep))
         return cast(Stream, result if isinstance(events, Events) else _as_array(result, np.compress(keep, events)))
 
+    @abstractmethod
     def keep(self, events: Events) -> np.ndarray:
         """Which events are kept, bool [N]."""
-        raise NotImplementedError
 
     def place(self, events: Events) -> Events:
         """The events that were kept, on the sensor that the filter leaves."""

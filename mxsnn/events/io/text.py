@@ -236,12 +236,13 @@ def _opened(path: Path) -> Iterator[tuple[IO[bytes], int]]:
             inside = [info for info in archive.infolist() if not info.is_dir() and not info.filename.startswith("__MACOSX")]
             if len(inside) != 1:
                 raise UserError(f"a zip of {len(inside)} files; only one of a single text is read, unpack it first")
+            unread = "its zip is damaged, encrypted or of a kind that is not read; unpack it first"
+            if inside[0].compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # others raise errors of their own
+                raise UserError(unread)
             try:
-                if inside[0].compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):  # others raise errors of their own
-                    raise NotImplementedError
                 text = archive.open(inside[0])
             except (RuntimeError, NotImplementedError, ValueError, zipfile.BadZipFile) as error:
-                raise UserError("its zip is damaged, encrypted or of a kind that is not read; unpack it first") from error
+                raise UserError(unread) from error
             with text:
                 yield text, max(inside[0].file_size, 1)
 
