@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tonic.transforms import ToBinaRep
 
 from mxsnn.errors import UserError
 from mxsnn.events import (
@@ -29,6 +30,7 @@ from mxsnn.events import (
 )
 from mxsnn.events.encodings import ENCODINGS
 from mxsnn.events.stream import to_structured
+from mxsnn.events.tonic import compose
 from mxsnn.events.transforms import TRANSFORMS
 
 SIZE = (5, 3)  # width, height: not square
@@ -127,10 +129,9 @@ def test_bina_rep(drawn: tuple, frames: int, bits: int, length: int) -> None:
 
 @pytest.mark.parametrize("bits", [2, 8, 16])
 def test_bina_rep_is_tonics(bits: int) -> None:
-    transforms = pytest.importorskip("tonic.transforms")
     events = random_stream(300, 3000)
     binary = frames_by_time(events, 3 * bits, 0, 3000).transpose(0, 3, 1, 2)
-    theirs = transforms.ToBinaRep(n_frames=3, n_bits=bits)(binary).transpose(0, 2, 3, 1)
+    theirs = ToBinaRep(n_frames=3, n_bits=bits)(binary).transpose(0, 2, 3, 1)
     np.testing.assert_allclose(bina_rep(events, 3, bits, 0, 3000) / (2**bits - 1), theirs, rtol=1e-6)
 
 
@@ -338,9 +339,8 @@ def test_on_tonics_arrays(name: str, events: Events) -> None:
 
 
 def test_in_an_encoding_by_name() -> None:
-    bridge = pytest.importorskip("mxsnn.events.tonic")
     for spec, shape in (("VoxelGrid(bins=4, start=0, stop=1000)", (4, 3, 5, 1)), ("TimeSurface([10, 20], 5.0, 0)", (2, 3, 5, 2))):
-        assert bridge.compose([spec], SIZE).output_shape() == shape
+        assert compose([spec], SIZE).output_shape() == shape
 
 
 def test_the_duration_of_a_frame_in_ms() -> None:
