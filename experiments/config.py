@@ -213,3 +213,5 @@ def run(main: Callable[[Sequence[str]], None]) -> None:
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         raise SystemExit(2) from None
+    finally:
+        warnings.showwarning = shown
