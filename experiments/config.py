@@ -9,7 +9,6 @@ import logging
 import os
 import re
 import sys
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import Any, Literal, TypeVar
 import jax
 import tyro
 
-from mxsnn.errors import RecordingWarning, UserError
+from mxsnn.errors import UserError, command
 from mxsnn.spec import suggestion
 from mxsnn.training import heap
 
@@ -198,20 +197,5 @@ def prepare(config: Config) -> None:
 
 
 def run(main: Callable[[Sequence[str]], None]) -> None:
-    """Runs a command: a user's mistake is one line on stderr and exit code 2; what is odd in a recording, a line."""
-    shown = warnings.showwarning
-
-    def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
-        if issubclass(category, RecordingWarning):
-            print(f"warning: {message}", file=sys.stderr)
-        else:
-            shown(message, category, *where, **more)
-
-    warnings.showwarning = show
-    try:
-        main(sys.argv[1:])
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
-    finally:
-        warnings.showwarning = shown
+    """Runs a command and exits, as `mxsnn.errors.command`."""
+    raise SystemExit(command(lambda: main(sys.argv[1:])))

@@ -8,16 +8,14 @@ import json
 import os
 import sys
 import time
-import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from mxsnn import __version__
-from mxsnn.errors import UserError
+from mxsnn.errors import UserError, command
 from mxsnn.spec import suggestion
 
 if TYPE_CHECKING:
@@ -53,32 +51,18 @@ WITHOUT = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs a subcommand and returns the exit code: 2, with one line on stderr, for what the user can mend."""
-    try:
-        code = _run(sys.argv[1:] if argv is None else argv)
-        sys.stdout.flush()
-        return code
-    except UserError as error:
-        print("error:", " ".join(str(error).splitlines()), file=sys.stderr)
-        return 2
-    except BrokenPipeError:  # the reader, such as `head`, has seen enough; Python would complain when it flushes at its end
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141  # as a shell reports a process that SIGPIPE ended
-    except OSError as error:  # of a path that cannot be, a folder that is closed, a disk that is full
-        print("error:", " ".join(f"{error.filename or 'a file'}: {error.strerror or error}".splitlines()), file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
+    """Runs a subcommand and returns the exit code, as `mxsnn.errors.command`."""
+    return command(lambda: _run(sys.argv[1:] if argv is None else argv))
 
 
-def _run(argv: Sequence[str]) -> int:
+def _run(argv: Sequence[str]) -> None:
     parser = _Parser(prog="mxsnn", description="Spiking networks on event recordings.", allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"mxsnn {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND")
-    for command, arguments in COMMANDS.items():
-        about = (command.__doc__ or "").strip()
-        one = commands.add_parser(command.__name__, help=about, description=about, allow_abbrev=False)
-        one.set_defaults(command=command)
+    for function, arguments in COMMANDS.items():
+        about = (function.__doc__ or "").strip()
+        one = commands.add_parser(function.__name__, help=about, description=about, allow_abbrev=False)
+        one.set_defaults(command=function)
         for name, options in arguments.items():
             one.add_argument(name, **options)
     first = next((word for word in argv if not word.startswith("-")), None)
@@ -86,14 +70,13 @@ def _run(argv: Sequence[str]) -> int:
         raise UserError(f"{first!r} is no command{suggestion(first, commands.choices)}")
     try:
         args = vars(parser.parse_args(argv))
-    except SystemExit as end:  # of --help and --version
-        return int(end.code or 0)
-    command = args.pop("command", None)
-    if command is None:
+    except SystemExit:  # of --help and --version
+        return
+    chosen = args.pop("command", None)
+    if chosen is None:
         parser.print_help()
     else:
-        command(**args)
-    return 0
+        chosen(**args)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -140,7 +123,7 @@ def _info_dataset(folder: Path, json: bool, dataset: str | None, figure: Path | 
     if figure is not None:
         check_vacant(figure, overwrite=False)
     found: dict[str, Any] = {"folder": str(folder), "dataset": dataset or recognise(folder)}
-    with _Progress(folder) as progress, _warnings():
+    with _Progress(folder) as progress:
         try:
             recordings = open_dataset(found["dataset"], folder)
         except UserError as error:
@@ -162,7 +145,7 @@ def convert(
     from mxsnn.events.io.files import open_source, write
     from mxsnn.events.sync.files import from_zero as zeroed
 
-    with _Progress(file) as progress, _warnings():
+    with _Progress(file) as progress:
         source = open_source(file, **_reading(reading))
         if from_zero:
             source = zeroed(source)
@@ -178,7 +161,7 @@ def view(
     drawing = {name: rest.pop(name) for name in ("columns", "fps", "slow", "scale", "camera")}
     out = Path(f"{file.stem}.png") if out is None else out
     times = {"window": _us("window", window, 1e3), "start": _us("start", start, 1e6), "stop": _us("stop", stop, 1e6)}
-    with _Progress(file) as progress, _warnings():
+    with _Progress(file) as progress:
         draw(file, out, **times, **drawing, overwrite=overwrite, progress=progress, **_reading(rest))
     print(out)
 
@@ -204,15 +187,14 @@ def sync(
         raise UserError(f"--by {by}: no way to synchronise{suggestion(by, sync.WAYS)}")
     if out is not None:
         check_vacant(out, overwrite)
-    with _warnings():
-        with _Progress(a) as progress:
-            first = open_recording(a, progress=progress, **_reading(reading))
-        with _Progress(b) as progress:
-            second = open_any(b, fps, times, progress)
-        by = by or ("triggers" if len(first.triggers) else "motion")
-        found = sync.WAYS[by](first, second, _us("near", near, 1e6))
-        if out is not None:
-            write(out, joined(first, second, found), overwrite=overwrite)
+    with _Progress(a) as progress:
+        first = open_recording(a, progress=progress, **_reading(reading))
+    with _Progress(b) as progress:
+        second = open_any(b, fps, times, progress)
+    by = by or ("triggers" if len(first.triggers) else "motion")
+    found = sync.WAYS[by](first, second, _us("near", near, 1e6))
+    if out is not None:
+        write(out, joined(first, second, found), overwrite=overwrite)
     clock = found.clock
     lines = {
         "by": f"{by}: {found.rests}",
@@ -241,16 +223,15 @@ def clip(session: Path, out: Path, protocol: bool, table: Path | None, label: st
         raise UserError("clips are cut by --protocol or by --table FILE: give one of them")
     times = {name: _us(name, options.pop(name), 1e6) for name in ("cue", "length", "margin")}
     from_start, first_frame = options.pop("from_start"), options.pop("first_frame")
-    with _warnings():
-        with _Progress(session) as progress:
-            recording = open_recording(session, progress=progress, **_reading(options))
-        if table is not None:
-            origin = clips.span(recording)[0] if from_start else 0
-            found = clips.by_table(table, recording, session.stem, origin, times["margin"] or 0, first_frame or 0, kind)
-        else:
-            given = {name: time for name in ("cue", "length") if (time := times[name]) is not None}
-            found = clips.by_protocol(recording, session.stem, Label(label, kind or "movement") if label else None, **given)
-        clips.write_clips(recording, found, out)
+    with _Progress(session) as progress:
+        recording = open_recording(session, progress=progress, **_reading(options))
+    if table is not None:
+        origin = clips.span(recording)[0] if from_start else 0
+        found = clips.by_table(table, recording, session.stem, origin, times["margin"] or 0, first_frame or 0, kind)
+    else:
+        given = {name: time for name in ("cue", "length") if (time := times[name]) is not None}
+        found = clips.by_protocol(recording, session.stem, Label(label, kind or "movement") if label else None, **given)
+    clips.write_clips(recording, found, out)
     print(f"{out}: {len(found)} clips")
 
 
@@ -281,13 +262,15 @@ def env(json: bool) -> None:
     _show(found, lines, json)
 
 
-def cache(folder: Path | None, clear: bool, json: bool) -> None:
-    """Encoded samples that are kept on disk: how many, or clear them."""
+def cache(folder: Path | None, clear: bool, limit: float | None, json: bool) -> None:
+    """Encoded samples that are kept on disk: how many; clear them, or say how much room they have."""
     from mxsnn.data import cache as samples
 
     folder = folder or samples.default_folder()
     if clear:
         samples.clear(folder)
+    if limit is not None:
+        samples.set_limit(folder, int(limit * 2**30))
     found = samples.summary(folder)
     last = found["last_used"]
     lines = {
@@ -327,18 +310,6 @@ class _Progress:
                 yield block
 
         return replace(source, blocks=blocks)
-
-
-@contextmanager
-def _warnings() -> Iterator[None]:
-    """What is odd in a recording, as lines on stderr."""
-    from mxsnn.errors import RecordingWarning
-
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", RecordingWarning)
-        yield
-    for text in dict.fromkeys(str(one.message) for one in caught):  # a file may be read twice
-        print("warning:", " ".join(text.splitlines()), file=sys.stderr)
 
 
 def _reading(given: dict[str, Any]) -> dict[str, Any]:
@@ -451,6 +422,7 @@ _READING = {
 _CACHE = {
     "--folder": {"metavar": "DIR", "type": Path, "help": "where they are; else in ~/.cache/mxsnn/samples ($XDG_CACHE_HOME)"},
     "--clear": {"action": "store_true", "help": "remove them all"},
+    "--limit": {"metavar": "GIB", "type": float, "help": "how many GiB they may take, from now on"},
 }
 _JSON = {"--json": {"action": "store_true", "help": "as JSON"}}
 

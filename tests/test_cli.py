@@ -30,11 +30,13 @@ def recording(tmp_path: Path) -> Path:
 
 
 def refused(capsys: pytest.CaptureFixture, *argv: str) -> str:
-    """The one line on stderr of a command that exits with 2 and says nothing on stdout."""
+    """The one error on stderr, after warnings, of a command that exits with 2 and says nothing on stdout."""
     assert main(argv) == 2
     out, err = capsys.readouterr()
-    assert out == "" and err.startswith("error: ") and err.count("\n") == 1 and err.endswith("\n")
-    return err
+    *odd, said = err.splitlines(keepends=True)
+    assert out == "" and said.startswith("error: ") and said.endswith("\n")
+    assert all(line.startswith("warning: ") for line in odd)
+    return said
 
 
 def test_info_for_programs(recording: Path, capsys: pytest.CaptureFixture) -> None:
