@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from mxsnn.errors import RecordingWarning, UserError
-from mxsnn.events.io._source import Block, Source, whole_words
+from mxsnn.events.io._source import Block, Format, Source, whole_words
 from mxsnn.events.recording import Recording, Triggers
 from mxsnn.events.stream import DTYPES
 
@@ -153,8 +153,37 @@ _EARLY = "words with events come before the time or place that they need: left o
 _SILENT = "steps back of the clock were taken for its wrap in a long silence; a damaged time would look the same"
 
 
-def encoded(path: Path, source: Source, name: str, dtype: np.dtype, bits: int, encode: Callable[..., tuple[Any, Any, Any]]) -> None:
-    """Writes a source as words after a header, by an encoder of `_evt_kernels`; `bits` of the time are counted in the words.
+def format_of(
+    name: str, word: str, codec: Callable[[], tuple[Callable, Callable]], *, inputs: int, bits: int, one_each: bool
+) -> Format:
+    """A format that is read and written, by its name in headers and the type of its words.
+
+    `codec` imports a decoder and an encoder of `_evt_kernels`, not before a file wants them. Triggers have `inputs`, `bits` of the
+    time are counted in the words. `one_each`: a word holds one event at the most.
+    """
+    dtype = np.dtype(word)
+
+    def opened(path: Path, sensor_size: tuple[int, int] | None) -> Source:
+        header = header_of(path, name)
+        at_most = (path.stat().st_size - header.end) // dtype.itemsize if one_each else None
+        return source(path, header, sensor_size, lambda: decoded(path, header, dtype, codec()[0]), at_most)
+
+    def written(path: Path, source: Source) -> None:
+        _encoded(path, source, name, dtype, inputs, bits, codec()[1])
+
+    about = f"{name} of Prophesee's cameras"
+    return Format(name.lower(), about, (".raw",), opened, says(name), written, frozenset({"triggers"}))
+
+
+def says(name: str) -> Callable[[Path, bytes], bool]:
+    """Whether a file's header names this encoding."""
+    return lambda path, head: parse(head).format == name
+
+
+def _encoded(
+    path: Path, source: Source, name: str, dtype: np.dtype, inputs: int, bits: int, encode: Callable[..., tuple[Any, Any, Any]]
+) -> None:
+    """Writes a source as words after a header, by an encoder of `_evt_kernels`.
 
     The source is gone through twice: its triggers may come anywhere, and have their place among the words.
 
@@ -169,7 +198,6 @@ def encoded(path: Path, source: Source, name: str, dtype: np.dtype, bits: int, e
         warnings.simplefilter("ignore", RecordingWarning)  # what is odd in the source is told when it is written
         parts = [source.recording.triggers, *(block.triggers for block in source.blocks() if block.triggers is not None)]
     triggers = Triggers.make(*(np.concatenate([getattr(part, column) for part in parts]) for column in ("t", "id", "value")))
-    inputs = 32 if name == "EVT2" else 16
     if len(triggers) and not (triggers.id.min() >= 0 and triggers.id.max() < inputs and triggers.value.max() <= 1):
         raise UserError(f"{name} holds triggers of inputs 0 to {inputs - 1} with values 0 and 1; there are others")
     edges = np.stack([triggers.t, triggers.id, triggers.value], axis=1).astype(np.int64)

@@ -75,10 +75,4 @@ def _sensible(words: np.ndarray, masks: np.ndarray) -> bool:
     )
 
 
-EVT21 = Format(
-    "evt21",
-    "EVT2.1 of Prophesee's cameras",
-    (".raw",),
-    open_evt21,
-    lambda path, head: _raw.parse(head).format == "EVT21",
-)
+EVT21 = Format("evt21", "EVT2.1 of Prophesee's cameras", (".raw",), open_evt21, _raw.says("EVT21"))

@@ -9,42 +9,15 @@ A new high time sets the low one to 0. Words of other types (Lucid's cameras pad
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import numpy as np
+from collections.abc import Callable
 
 from mxsnn.events.io import _raw
-from mxsnn.events.io._source import Block, Format, Source
-
-_WORD = np.dtype("<u2")
 
 
-def open_evt3(path: Path, sensor_size: tuple[int, int] | None) -> Source:
-    """A recording."""
-    header = _raw.header_of(path, "EVT3")
+def _codec() -> tuple[Callable, Callable]:
+    from mxsnn.events.io._evt_kernels import decode_evt3, encode_evt3
 
-    def blocks() -> Iterator[Block]:
-        from mxsnn.events.io._evt_kernels import decode_evt3
-
-        return _raw.decoded(path, header, _WORD, decode_evt3)
-
-    return _raw.source(path, header, sensor_size, blocks)
+    return decode_evt3, encode_evt3
 
 
-def write_evt3(path: Path, source: Source) -> None:
-    """Events and triggers as EVT3."""
-    from mxsnn.events.io._evt_kernels import encode_evt3
-
-    _raw.encoded(path, source, "EVT3", _WORD, 24, encode_evt3)
-
-
-EVT3 = Format(
-    "evt3",
-    "EVT3 of Prophesee's cameras",
-    (".raw",),
-    open_evt3,
-    lambda path, head: _raw.parse(head).format == "EVT3",
-    write_evt3,
-    frozenset({"triggers"}),
-)
+EVT3 = _raw.format_of("EVT3", "<u2", _codec, inputs=16, bits=24, one_each=False)
