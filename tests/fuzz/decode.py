@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from mxsnn.errors import RecordingWarning, UserError
-from mxsnn.events import FORMATS, Events, Recording, open_recording, read, stream, windows
+from mxsnn.events import FORMATS, Events, Frames, Recording, Samples, open_recording, read, stream, windows
 from mxsnn.events.io.files import join
 from mxsnn.events.stream import DTYPES
 from mxsnn.events.summary import summary
@@ -136,14 +136,11 @@ def _open(path: Path, options: dict[str, Any]) -> Recording:
         if (np.diff(frames.t) < 0).any() or (frames.end < frames.start).any() or len(frames.images) != len(frames.t):
             raise Finding("frames whose times are wrong")
         for k in {0, len(frames) // 2, len(frames) - 1} if len(frames) else ():
-            image = np.asarray(frames.images[k])
-            if image.shape != tuple(frames.images.shape[1:]) or image.dtype not in (np.uint8, np.uint16):
-                raise Finding(f"an image of shape {image.shape} and type {image.dtype}")
+            _image(frames, k)
         if np.asarray(frames.images[: min(len(frames), 2)]).shape[1:] != tuple(frames.images.shape[1:]):
             raise Finding("a slice of images has another shape")
     for samples in recording.samples.values():
-        if samples.values.shape != (len(samples.t), len(samples.names)) or (np.diff(samples.t) < 0).any():
-            raise Finding("samples whose times or values are wrong")
+        _samples(samples)
     for label in recording.labels:
         if not isinstance(label.name, str):
             raise Finding(f"a label named {label.name!r}")
@@ -209,8 +206,7 @@ def _openface(path: Path, options: dict[str, Any]) -> Any:
     from mxsnn.data.datasets.openface import read_openface
 
     samples, labels = read_openface(path)
-    if samples.values.shape != (len(samples.t), len(samples.names)) or (np.diff(samples.t) < 0).any():
-        raise Finding("samples whose times or values are wrong")
+    _samples(samples)
     return labels
 
 
@@ -227,21 +223,12 @@ def _frames(path: Path, options: dict[str, Any]) -> Any:
     from mxsnn.events.images import read_frames
 
     frames = read_frames(path, fps=25)
-    image = np.asarray(frames.images[len(frames) - 1])
-    if image.shape != tuple(frames.images.shape[1:]) or image.dtype not in (np.uint8, np.uint16):
-        raise Finding(f"an image of shape {image.shape} and type {image.dtype}")
+    _image(frames, len(frames) - 1)
     return frames
 
 
-BESIDE: dict[str, Callable[[Path, dict[str, Any]], Any]] = {
-    "index": _index,
-    "frame-set": _frame_set,
-    "clips": _clips,
-    "openface": _openface,
-    "boxes": _boxes,
-    "frames": _frames,
-}
-"""Readers that are no formats of recordings, by the names of their seeds."""
+BESIDE = {way.__name__[1:]: way for way in (_index, _frame_set, _clips, _openface, _boxes, _frames)}
+"""Readers that are no formats of recordings, by the names of their seeds (`tests.fuzz.seeds.BESIDE`)."""
 
 
 # What is valid
@@ -262,6 +249,17 @@ def valid(events: Events) -> None:
         raise Finding(f"an event lies outside the sensor of {width}x{height}")
     if events.p.max() > 1:
         raise Finding(f"a polarity of {events.p.max()}")
+
+
+def _image(frames: Frames, k: int) -> None:
+    image = np.asarray(frames.images[k])
+    if image.shape != tuple(frames.images.shape[1:]) or image.dtype not in (np.uint8, np.uint16):
+        raise Finding(f"an image of shape {image.shape} and type {image.dtype}")
+
+
+def _samples(samples: Samples) -> None:
+    if samples.values.shape != (len(samples.t), len(samples.names)) or (np.diff(samples.t) < 0).any():
+        raise Finding("samples whose times or values are wrong")
 
 
 def _prefix(path: Path, name: str, found: Any, whole: Events, told: bool) -> None:

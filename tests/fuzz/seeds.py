@@ -67,9 +67,8 @@ def seeds() -> dict[str, list[Seed]]:
         for name, known in FORMATS.items():
             if known.write is not None:
                 found[name] += _written(name, Path(folder))
-        for name, make in MADE.items():
-            if name in FORMATS or name in BESIDE:
-                found[name] += make()
+        for name, make in (MADE | BESIDE).items():
+            found[name] += make()
         for seed in _real():
             path = seed.save(Path(folder))
             found[identify(path).name].append(seed)
@@ -430,18 +429,12 @@ MADE: dict[str, Callable[[], Iterator[Seed]]] = {
     "rvt": _in_hdf5(_rvt),
     "e2vid-hdf5": _in_hdf5(_e2vid),
     "mvsec": _in_hdf5(_mvsec, 1),
-    "index": _index,
-    "frame-set": _frame_set,
-    "clips": _clips,
-    "openface": _openface,
-    "boxes": _boxes,
-    "frames": _frames,
     "v2e": _in_hdf5(_v2e, 1),
 }
-"""Files of formats that nothing here writes, more of some that are written, and what lies beside recordings."""
+"""Files of formats that nothing here writes, and more of some that are written."""
 
-BESIDE = ("index", "frame-set", "clips", "openface", "boxes", "frames")
-"""What `tests.fuzz.decode.BESIDE` reads."""
+BESIDE = {make.__name__[1:]: make for make in (_index, _frame_set, _clips, _openface, _boxes, _frames)}
+"""What lies beside recordings, which `tests.fuzz.decode.BESIDE` reads, by the names of what makes it."""
 
 
 def data() -> Path:
