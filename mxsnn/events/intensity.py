@@ -34,10 +34,14 @@ _MOST = 30_000  # thresholds: beyond, the slack would grow to one of them
 
 @dataclass(frozen=True)
 class FrameTransform:
-    """What all have in common: they make frames of frames, `steps` of each, so that dt, ms, is the camera's divided by it."""
+    """What all have in common: they make frames of frames."""
 
     #: Where it stands in an encoding (`mxsnn.events.tonic`).
     makes = "more frames"
+
+    def step(self, dt: float | None) -> float | None:
+        """The duration of a step, ms, where frames come every `dt` ms; None where that is not fixed."""
+        return None if dt is None else dt / getattr(self, "steps", 1)
 
 
 @dataclass(frozen=True)
@@ -152,6 +156,9 @@ class LogLatency(FrameTransform):
             white = math.inf if self.threshold == 1 else -self.tau * math.log1p(-self.threshold)
             end = self.steps * self.dt
             raise UserError(f"no pixel would fire: white does at {white:.3g} ms, a frame ends at {end:.3g}; shorten tau={self.tau}")
+
+    def step(self, dt: float | None) -> float | None:
+        return self.dt
 
     @property
     def least(self) -> float:

@@ -20,6 +20,7 @@ import tonic.transforms
 from mxsnn.errors import UserError
 from mxsnn.events._guard import RULES, Guard, TonicWarning
 from mxsnn.events.filters import Filter
+from mxsnn.events.intensity import FrameTransform
 from mxsnn.events.stream import Events, check_sensor_size, from_structured, to_structured
 from mxsnn.events.transforms import TRANSFORMS
 from mxsnn.spec import build, suggestion
@@ -70,7 +71,9 @@ class Encoding(tonic.transforms.Compose):
     def dt(self) -> float | None:
         dt = None
         for transform in self.transforms:
-            if not isinstance(transform, Guard):
+            if isinstance(transform, FrameTransform):
+                dt = transform.step(dt)
+            elif not isinstance(transform, Guard):
                 dt = getattr(transform, "dt", None)
             elif transform.rule.makes == "frames":
                 dt = transform.ask(transform.rule.dt)
@@ -202,7 +205,7 @@ def _kind(transform: Any) -> str:
     """What a transform makes: "events" or "frames" of events, or "more frames" of frames."""
     if isinstance(transform, Guard):
         return transform.rule.makes
-    return "events" if isinstance(transform, Filter) else "frames"
+    return getattr(transform, "makes", "events" if isinstance(transform, Filter) else "frames")
 
 
 def _corners(size: tuple[int, int]) -> Events:

@@ -1,13 +1,15 @@
-"""Transforms that stand in a tonic `Compose` beside tonic's own: filters of events, and encodings that make frames of them.
+"""Transforms that stand in a tonic `Compose` beside tonic's own: filters of events, encodings that make frames of them, and
+encodings of a camera's frames.
 
-Each is called on a stream (`Events`), or on a structured array such as tonic's where `sensor_size` is given. None modifies its
-input, and all take empty streams.
+Those of events are called on a stream (`Events`), or on a structured array such as tonic's where `sensor_size` is given; those of
+frames on an array [T, H, W, C]. None modifies its input, and all take empty ones.
 """
 
 from __future__ import annotations
 
 from mxsnn.events.encodings import ENCODINGS
 from mxsnn.events.filters import FILTERS
+from mxsnn.events.intensity import INTENSITY
 
 #: All of them, by the name under which an experiment's configuration finds them.
-TRANSFORMS = {cls.__name__: cls for cls in (*ENCODINGS, *FILTERS)}
+TRANSFORMS = {cls.__name__: cls for cls in (*ENCODINGS, *FILTERS, *INTENSITY)}
