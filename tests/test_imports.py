@@ -21,6 +21,7 @@ BELOW: dict[str, set[str]] = {
     "errors": set(),
     "typing": {"errors"},
     "spec": {"errors"},
+    "locks": set(),
     "surrogate": {"typing"},
     "reset": {"typing"},
     "discrete": {"typing"},
@@ -36,7 +37,7 @@ BELOW: dict[str, set[str]] = {
     "events": {"typing", "spec"},
     "sensors": {"events"},
     "faces": {"sensors"},
-    "data": {"faces"},
+    "data": {"faces", "locks"},
     "training": {"models", "data", "losses", "metrics", "energy"},
     "report": {"training"},
 }

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import importlib.metadata
 import json
 import os
@@ -18,6 +17,7 @@ from typing import Any
 import jax
 
 from mxsnn.errors import UserError
+from mxsnn.locks import held
 
 PACKAGES = ("mxsnn", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "grain", "tonic", "numpy", "wandb")
 
@@ -96,11 +96,10 @@ class Run:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._lock = (self.folder / "lock").open("w")
+            alone = held(self._lock)
         except OSError as error:
             raise UserError(f"cannot write to {self.folder}: {error.strerror}; give another --out") from None
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        if not alone:
             self._lock.close()
             raise UserError(f"another process is running in {self.folder}; wait for it or give another folder") from None
         if not self._known.exists():
