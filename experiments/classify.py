@@ -31,7 +31,7 @@ from mxsnn.data.encoded import Encoded
 from mxsnn.data.pipeline import Batch, Resident, Source
 from mxsnn.data.splits import Split, folds, official, with_validation
 from mxsnn.errors import UserError
-from mxsnn.events.augment import affine
+from mxsnn.events.augment.frames import affine
 from mxsnn.events.tonic import Encoding, compose
 from mxsnn.losses import cross_entropy
 from mxsnn.metrics import confusion, majority, wilson

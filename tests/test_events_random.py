@@ -28,7 +28,7 @@ def test_draws_are_those_of_jax(shape: int | tuple[int, ...]) -> None:
     host, device = host_key(5, 6), jax.random.fold_in(jax.random.key(5), 6)
     assert bits(host, shape).dtype == np.uint32
     np.testing.assert_array_equal(bits(host, shape), bits(device, shape))
-    for n in (1, 3, 1000, 2**16):
+    for n in (1, 3, 1000, 2**16, 10**9, 2**31 - 1):
         np.testing.assert_array_equal(below(host, n, shape), below(device, n, shape))
 
 
@@ -36,7 +36,7 @@ def test_a_longer_draw_begins_with_the_shorter() -> None:
     np.testing.assert_array_equal(bits(host_key(1), 10), bits(host_key(1), 1000)[:10])
 
 
-@given(WORDS, st.integers(1, 2**16))
+@given(WORDS, st.integers(1, 2**16) | st.integers(1, 2**31))
 def test_whole_numbers_are_the_upper_part_of_a_product(seed: int, n: int) -> None:
     key = host_key(seed)
     exact = [int(word) * n >> 32 for word in bits(key, 20)]

@@ -55,14 +55,23 @@ def bits(key: Key, shape: int | tuple[int, ...] = ()) -> Any:
 
 
 def below(key: Key, n: Any, shape: int | tuple[int, ...] = ()) -> Any:
-    """int32 of this shape, evenly from 0 to n - 1 for n up to 2^16 (int, or an array on the key's side).
+    """int32 of this shape, evenly from 0 to n - 1 for n up to 2^31 (int, or an array on the key's side).
 
     By the upper part of a product, so that of two numbers one is at most by n / 2^32 more likely than the other.
     """
-    word = bits(key, shape)
-    # word * n >> 32 in 32 bits: the upper and the lower half of the word for itself.
+    return part_of(bits(key, shape), n).astype(np.int32)
+
+
+def part_of(word: Any, n: Any) -> Any:
+    """word * n >> 32 for an array of uint32 and such an array, or an int below 2^32: uint32."""
     n = np.uint32(n) if isinstance(n, int) else n.astype(np.uint32)
-    return ((((word & 0xFFFF) * n >> 16) + (word >> 16) * n) >> 16).astype(np.int32)
+    # Half by half, since the device has no 64 bits; no sum goes beyond 32.
+    low, high = word & 0xFFFF, word >> 16
+    if isinstance(n, np.uint32) and n <= 2**16:
+        return (low * n >> 16) + high * n >> 16
+    n_low, n_high = n & 0xFFFF, n >> 16
+    middle = high * n_low + (low * n_low >> 16)
+    return high * n_high + (middle >> 16) + (low * n_high + (middle & 0xFFFF) >> 16)
 
 
 def _word(number: int) -> int:

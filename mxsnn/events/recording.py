@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from mxsnn.errors import UserError
+from mxsnn.events import sides
 from mxsnn.events.stream import Events
 
 KINDS = ("au", "movement", "emotion")
@@ -195,6 +196,15 @@ class Label:
             raise UserError(
                 f"label {self.name!r} goes from onset over apex to offset; got {self.onset}, {self.apex}, {self.offset} us"
             )
+
+    def mirrored(self) -> Label:
+        """The label of the mirror image: left and right exchanged, in `side` and in `name` (`mxsnn.events.sides`)."""
+        return replace(self, name=sides.mirrored(self.name), side=sides.other(self.side))
+
+    def symmetric(self, side: str) -> Label | None:
+        """The label of a face whose other side has become the mirror image of `side`; None where nothing of it is left."""
+        name = sides.symmetric(self.name, side)
+        return replace(self, name=name, side="both") if name and self.side != sides.other(side) else None
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from mxsnn.events.augment import affine, warp
+from mxsnn.events.augment.frames import affine, warp
 
 FRAMES = np.random.default_rng(0).integers(0, 5, (3, 9, 12, 2)).astype(np.uint8)
 
