@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import os
 import pickle
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from mxsnn.cli import main
 from mxsnn.data.datasets.recordings import INDEX, recordings, write_index
 from mxsnn.data.splits import folds
 from mxsnn.errors import RecordingWarning, UserError
@@ -109,9 +111,17 @@ def test_classes_of_another_kind(root: Path) -> None:
         data = recordings(root, "au")
     assert data.classes == ("AU2", "AU6+AU12")
     assert data.labels.tolist() == [1, 1, 1, 0, 1]
-    rejected("has labels of au and movement; say which are the classes: recordings.kind='au'", recordings, root)
+    rejected("has labels of au and movement; say which are the classes: kind='au'", recordings, root)
     rejected("no recording has a label emotion; fill the column emotion", recordings, root, "emotion")
     rejected("kind is one of au, movement, emotion; got 'AU12'", recordings, root, "AU12")
+
+
+def test_the_command_line_says_how_to_choose_the_classes(root: Path, capsys: pytest.CaptureFixture) -> None:
+    assert main(["info", str(root)]) == 2
+    way = re.search(r'on command lines --dataset "(.+)"$', capsys.readouterr().err)
+    assert way is not None
+    assert main(["info", str(root), "--dataset", way[1]]) == 0
+    assert "AU6+AU12" in capsys.readouterr().out
 
 
 def test_the_index_counts_where_it_was_edited(root: Path) -> None:

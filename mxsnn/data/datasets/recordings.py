@@ -204,7 +204,8 @@ def _kind(path: Path, listed: Sequence[Row], kind: str | None) -> str:
     if not there or (kind is not None and kind not in there):
         raise UserError(f"{path}: no recording has a label {kind or 'of any kind'}; fill the column {kind or 'movement'}")
     if kind is None and len(there) > 1:
-        raise UserError(f"{path}: has labels of {' and '.join(there)}; say which are the classes: recordings(kind={there[0]!r})")
+        way = f'kind={there[0]!r}, on command lines --dataset "recordings(kind={there[0]!r})"'
+        raise UserError(f"{path}: has labels of {' and '.join(there)}; say which are the classes: {way}")
     return kind or there[0]
 
 
