@@ -554,6 +554,14 @@ def test_both_are_one_recording() -> None:
         assert joined(a, replace(a, frames={}), found).events is a.events
 
 
+def test_labels_of_both_stand_in_the_order_of_their_onset() -> None:
+    found = by_edges([5_000, 1_005_100, 1_007_000], [0, 1_000_100, 1_002_000])
+    ours = [Label("AU1", "au", 2_000), Label("AU2", "au", 9_000), Label("AU4", "au", 12_000)]
+    theirs = [Label("smile", "movement"), Label("AU6", "au", 4_000), Label("AU12", "au", 7_000)]  # 5 ms later by our clock
+    whole = joined(recorded(labels=tuple(ours)), recorded(labels=tuple(theirs)), found)
+    assert [label.name for label in whole.labels] == ["smile", "AU1", "AU2", "AU6", "AU4", "AU12"]
+
+
 def test_images_at_given_times(tmp_path: Path) -> None:
     from PIL import Image
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -14,7 +15,7 @@ from mxsnn.errors import RecordingWarning, UserError
 from mxsnn.events.images import read_frames
 from mxsnn.events.io._source import Block, Source
 from mxsnn.events.io.files import identify, open_recording
-from mxsnn.events.recording import Recording
+from mxsnn.events.recording import Label, Recording
 from mxsnn.events.sync.clock import Clock, Sync
 
 Stream = TypeVar("Stream")
@@ -89,13 +90,18 @@ def joined(a: Recording, b: Recording, sync: Sync) -> Recording:
         triggers=a.triggers if _held(a.triggers) else moved.triggers,
         frames=_both(a.frames, moved.frames),
         samples=_both(a.samples, moved.samples),
-        labels=(*a.labels, *moved.labels),
+        labels=tuple(sorted((*a.labels, *moved.labels), key=_onset)),
         subject=a.subject or b.subject,
         session=a.session or b.session,
         sensor=a.sensor or b.sensor,
         lux=b.lux if a.lux is None else a.lux,
         conditions={**b.conditions, **a.conditions, **told},
     )
+
+
+def _onset(label: Label) -> float:
+    """When a label begins, us; what began before anyone looked is first."""
+    return -math.inf if label.onset is None else label.onset
 
 
 def _held(part: object) -> bool:
