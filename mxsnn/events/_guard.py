@@ -8,7 +8,6 @@ Every call goes through the guard, which therefore holds for all of them:
   overflows; as -1/+1, ToFrame counts OFF as ON and RandomFlipPolarity makes both 0.
 - An empty stream gives an empty stream, or frames of the right shape. tonic transposes width and height, or raises.
 - The result is checked as a stream (inside the sensor; a missing field is an error) and comes back sorted, in mxsnn's types.
-  Decimation without survivors gives an array without fields; TimeJitter leaves the events out of order.
 - The size of the sensor is filled in, after crops and downsampling the new one. Lists mean what tuples mean: tonic takes some
   for constants.
 - np.random, from which tonic draws, is seeded for each recording and put back (`mxsnn.events.tonic.Encoding`).
@@ -238,8 +237,8 @@ _INSTEAD = "TimeFrames(bins, start, stop) counts every event of a given window"
 _FROM_FIRST = f"its bins run from the first event of each recording to the last, not between given times; {_INSTEAD}"
 _RANDOM = _always(True)
 
-#: Every transform of tonic but Decimation, in whose place mxsnn's stands, with what is particular to it. One that is not here
-#: is not let through.
+#: Every transform of tonic but those in whose place mxsnn's stand by the same name (Decimation, EventDrop, RandomCrop,
+#: TimeJitter), with what is particular to it. One that is not here is not let through.
 RULES: dict[str, Rule] = {
     # events from events
     "CenterCrop": Rule(size=lambda a, size: _pair(a["size"])),
@@ -277,11 +276,9 @@ RULES: dict[str, Rule] = {
     "EventDownsampling": Rule(
         refuse=_always("tonic counts time from the first event and loses the last slice; Integrate(factor) does neither")
     ),
-    "EventDrop": Rule(random=_RANDOM, first=_always(0)),
     "MergePolarities": Rule(),
-    "RandomCrop": Rule(random=_RANDOM, size=lambda a, size: tuple(a["target_size"])),
     "RandomDropPixel": Rule(random=_RANDOM),
-    "RandomFlipLR": Rule(random=_RANDOM),
+    "RandomFlipLR": Rule(refuse=_always("labels with left and right would not follow; FlipLR(p) takes them along")),
     "RandomFlipPolarity": Rule(random=_RANDOM),
     "RandomFlipUD": Rule(random=_RANDOM),
     # It reverses into [0, last - first]; the guard puts that back where the recording lies.
@@ -295,7 +292,6 @@ RULES: dict[str, Rule] = {
         ),
     ),
     "TimeAlignment": Rule(warn=_always("moves the first event of each recording to 0, so later windows are relative to it")),
-    "TimeJitter": Rule(random=_RANDOM),
     "TimeSkew": Rule(random=_tuple_in("coefficient", "offset")),
     "UniformNoise": Rule(random=_RANDOM),
     # frames from events

@@ -11,7 +11,7 @@ import itertools
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -19,8 +19,10 @@ import tonic.transforms
 
 from mxsnn.errors import UserError
 from mxsnn.events._guard import RULES, Guard, TonicWarning
+from mxsnn.events.augment import Augmentation
 from mxsnn.events.filters import Filter
 from mxsnn.events.intensity import FrameTransform
+from mxsnn.events.random import Key, fold_in, host_key
 from mxsnn.events.stream import Events, check_sensor_size, from_structured, to_structured
 from mxsnn.events.transforms import TRANSFORMS
 from mxsnn.spec import build, suggestion
@@ -55,14 +57,17 @@ class Encoding(tonic.transforms.Compose):
       specs: the text of each transform; equal texts encode equally, in every process.
       sensor_size: (width, height) of the recordings, in pixels.
       dt: the time from one frame to the next in ms, or None where it is not fixed.
-      random: whether a transform draws random numbers, so that the result depends on `seed`.
+      random: whether a transform augments, so that a recording has another result with another `seed`, and perhaps another label.
+      keyed: whether one draws random numbers without augmenting, such as `Rate`: the result depends on `seed` in evaluation too.
     """
 
     def __init__(self, transforms: Sequence[Any], specs: Sequence[str], sensor_size: Sequence[int]) -> None:
         super().__init__(tuple(transforms))
         self.specs = tuple(specs)
         self.sensor_size = check_sensor_size(sensor_size)
-        self.random = any(isinstance(t, Guard) and t.ask(t.rule.random) for t in self.transforms)
+        self._tonics = any(isinstance(t, Guard) and t.ask(t.rule.random) for t in self.transforms)  # draws from np.random
+        self.random = self._tonics or any(isinstance(t, Augmentation) for t in self.transforms)
+        self.keyed = any(_keyed(t) and not isinstance(t, Augmentation) for t in self.transforms)
 
     def __repr__(self) -> str:
         return f"Encoding({list(self.specs)!r}, sensor_size={self.sensor_size})"
@@ -90,11 +95,11 @@ class Encoding(tonic.transforms.Compose):
         varies = any(t.ask(t.rule.frames)[0] is None for t in makers)
         item: Any = Events.empty(self.sensor_size)
         with _seeded(0):
-            for transform in self.transforms:
+            for transform, key in self._with_keys(0):
                 if _kind(transform) == "events":  # tried on two events, which finds arguments that tonic cannot use
-                    item = Events.empty(transform(_corners(item.sensor_size)).sensor_size)
+                    item = Events.empty(_apply(transform, _corners(item.sensor_size), key).sensor_size)
                 elif not (varies and _kind(transform) == "more frames"):  # these may demand a number of frames
-                    item = transform(item)
+                    item = _apply(transform, item, key)
         if isinstance(item, Events):
             raise UserError(f"{self} makes no frames of a stream; end it with TimeFrames(bins, start, stop)")
         return (None if varies else item.shape[0], *item.shape[1:])
@@ -102,23 +107,36 @@ class Encoding(tonic.transforms.Compose):
     def __call__(self, events: Events | np.ndarray, seed: int | Sequence[int] = 0) -> np.ndarray:
         """Encode a stream (`Events`, or tonic's structured array), or ready frames [T, H, W, C].
 
-        The result depends on the recording and `seed` alone: give every recording and epoch its own where `random` is True,
-        as one number or several. The state of np.random is left as it was.
+        The result depends on the recording and `seed` alone, one number from 0 to 2^32 - 1 or several, such as (seed, epoch,
+        index): give every recording and epoch its own where `random` is True, and every recording where `keyed` is. Transform k
+        has the key `fold_in(host_key(*seed), k)`; tonic's draw from np.random, whose state is left as it was.
 
         Raises: UserError for a recording of another sensor, and where a transform cannot take it.
         """
         if isinstance(events, np.ndarray) and events.dtype.names:
             events = from_tonic(events, self.sensor_size)
         self._check(events)
-        if not self.random:
-            return self._run(events)
-        with _seeded(seed):
-            return self._run(events)
-
-    def _run(self, item: Any) -> np.ndarray:
-        for transform in self.transforms:  # unlike tonic's, on through an empty stream: its frames are zeros, not nothing
-            item = transform(item)
+        item: Any = events
+        with _seeded(seed) if self._tonics else nullcontext():
+            for transform, key in self._with_keys(seed):  # unlike tonic's, on through an empty stream: its frames are zeros
+                item = _apply(transform, item, key)
         return item
+
+    def relabel(self, name: str, seed: int | Sequence[int]) -> str:
+        """The name of a label (of a class) after what the augmentations do with this seed; "" where nothing of it is left."""
+        for transform, key in self._with_keys(seed):
+            if isinstance(transform, Augmentation) and key is not None:
+                name = transform.relabel(name, key)
+        return name
+
+    def _with_keys(self, seed: int | Sequence[int]) -> Iterator[tuple[Any, Key | None]]:
+        """Each transform with its key; None for those that have none."""
+        if not any(map(_keyed, self.transforms)):
+            yield from ((transform, None) for transform in self.transforms)
+            return
+        key = host_key(*seed) if isinstance(seed, Sequence) else host_key(seed)
+        for k, transform in enumerate(self.transforms):
+            yield transform, fold_in(key, k) if _keyed(transform) else None
 
     def _check(self, events: Events | np.ndarray) -> None:
         kinds = [_kind(transform) for transform in self.transforms]
@@ -199,6 +217,14 @@ def _text(transform: Any) -> str:
     """A transform of mxsnn as the text that makes it."""
     given = {name: value for name, value in vars(transform).items() if value is not None}
     return f"{type(transform).__name__}({', '.join(f'{name}={value!r}' for name, value in given.items())})"
+
+
+def _keyed(transform: Any) -> bool:
+    return getattr(transform, "keyed", False)
+
+
+def _apply(transform: Any, item: Any, key: Key | None) -> Any:
+    return transform(item) if key is None else transform(item, key)
 
 
 def _kind(transform: Any) -> str:

@@ -43,6 +43,7 @@ class Augmentation(ABC):
 
     #: Called with a key beside the events.
     keyed: ClassVar[bool] = True
+    makes: ClassVar[str] = "events"
 
     def __call__(self, events: Form, key: Key) -> Form:
         """What the key makes of `Events`, of a structured array of `sensor_size`, or of `DeviceEvents`, traced or not.
