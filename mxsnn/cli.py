@@ -187,10 +187,11 @@ def sync(
         raise UserError(f"--by {by}: no way to synchronise{suggestion(by, sync.WAYS)}")
     if out is not None:
         check_vacant(out, overwrite)
+    of_b = {name.removesuffix("_b"): reading.pop(name) for name in list(reading) if name.endswith("_b")}
     with _Progress(a) as progress:
         first = open_recording(a, progress=progress, **_reading(reading))
     with _Progress(b) as progress:
-        second = open_any(b, fps, times, progress)
+        second = open_any(b, fps, times, progress, **_reading(of_b, "--option-b"))
     by = by or ("triggers" if len(first.triggers) else "motion")
     found = sync.WAYS[by](first, second, _us("near", near, 1e6))
     if out is not None:
@@ -312,9 +313,9 @@ class _Progress:
         return replace(source, blocks=blocks)
 
 
-def _reading(given: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of `_READING` as `mxsnn.events.read` takes them."""
-    return given | _options("--option", given.pop("option"))
+def _reading(given: dict[str, Any], option: str = "--option") -> dict[str, Any]:
+    """The arguments of `_READING` as `mxsnn.events.read` takes them; what the one for options is called."""
+    return given | _options(option, given.pop("option"))
 
 
 def _options(argument: str, texts: list[str] | None) -> dict[str, Any]:
@@ -414,11 +415,13 @@ _CLIP = {
 }
 _BAR = "{desc} {percentage:3.0f}% {bar} {elapsed}"
 _READING = {
-    "--format": {"metavar": "NAME", "help": "of the file, where its signature or suffix does not tell"},
-    "--sensor-size": {"metavar": "WxH", "type": _size, "help": "of the event camera in pixels, where the file does not state it"},
+    "--format": {"metavar": "NAME", "help": "the file's format, where its signature or suffix does not tell"},
+    "--sensor-size": {"metavar": "WxH", "type": _size, "help": "the event camera's pixels, where the file does not state them"},
     "--repair": {"action": "store_true", "help": "leave out events outside the sensor and put the others in the order of time"},
     "--option": {"metavar": "NAME=VALUE", "action": "append", "help": "an option of the format's reader, e.g. columns=xytp"},
 }
+_READING_A = {name: {**options, "help": f"of A: {options['help']}"} for name, options in _READING.items()}
+_READING_B = {f"{name}-b": {**options, "help": f"of B: {options['help']}"} for name, options in _READING.items()}
 _CACHE = {
     "--folder": {"metavar": "DIR", "type": Path, "help": "where they are; else in ~/.cache/mxsnn/samples ($XDG_CACHE_HOME)"},
     "--clear": {"action": "store_true", "help": "remove them all"},
@@ -430,7 +433,7 @@ COMMANDS: dict[Callable[..., None], dict[str, dict[str, Any]]] = {
     info: _FILE | _DATASET | _READING | _JSON,
     convert: _FILE | _OUT | _READING,
     view: _FILE | _VIEW | _READING,
-    sync: _SYNC | _READING | _JSON,
+    sync: _SYNC | _READING_A | _READING_B | _JSON,
     clip: _CLIP | _READING,
     cache: _CACHE | _JSON,
     env: _JSON,

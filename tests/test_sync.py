@@ -611,6 +611,25 @@ def test_sync_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture)
         assert out_ == "" and told in err and err.count("\n") == 1
 
 
+def test_each_of_two_recordings_is_read_in_its_own_way(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    events = Scene.sheet(6).events(30_000)
+    rows = list(zip(events.t.tolist(), events.x.tolist(), events.y.tolist(), events.p.tolist(), strict=True))
+    (tmp_path / "a.txt").write_text("".join(f"{t + 3_000_000} {x} {y} {p}\n" for t, x, y, p in rows))
+    (tmp_path / "b.log").write_text("".join(f"{x} {y} {p} {t / 1000}\n" for t, x, y, p in rows))
+    command = ["sync", str(tmp_path / "a.txt"), str(tmp_path / "b.log"), "--by", "mark", "--option", "time_unit=us"]
+    of_b = ["--format-b", "text", "--option-b", "columns=xypt", "--option-b", "time_unit=ms"]
+    assert main([*command, *of_b, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["offset_us"] == 3_000_000
+    for more, said in (
+        ([*of_b, "--sensor-size-b", "4x3"], "b.log: event 4 lies at x=4, y=0, outside"),
+        (["--option-b", "columns"], "--option-b takes NAME=VALUE"),
+        ([*of_b, "--fps", "5"], "b.log: format, columns, time_unit is of recordings, but"),
+        (["--repair-b"], "b.log: repair is of recordings, but this is read as frames"),
+    ):
+        assert main([*command, *more]) == 2
+        assert said in capsys.readouterr().err
+
+
 # Real recordings.
 
 

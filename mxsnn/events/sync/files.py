@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -26,26 +26,33 @@ def open_any(
     fps: float | None = None,
     times: str | Path | None = None,
     progress: Callable[[float], None] = lambda done: None,
+    **reading: Any,
 ) -> Recording:
     """A recording, or the frames of a video, a GIF or a folder of images, at their own times, k / `fps` or `times`.
 
     `times`: a text file with a line for each frame, which begins with its time, in us where all are whole numbers, in s
-    where they have a decimal point (as in the images.txt of RPG's data sets). `progress`: as for `open_recording`.
+    where they have a decimal point (as in the images.txt of RPG's data sets). `progress` and `reading`: as for `open_recording`.
 
-    Raises: UserError as `open_recording` and `mxsnn.events.images.read_frames`.
+    Raises: UserError as `open_recording` and `mxsnn.events.images.read_frames`; for `reading` where frames are read.
     """
-    try:
-        identify(path)
-    except UserError:
-        known = False
-    else:
-        known = fps is None and times is None
-    if known:
-        return open_recording(path, progress=progress)
+    given = [name for name, value in reading.items() if value]
+    if fps is None and times is None and ("format" in given or _known(path)):
+        return open_recording(path, progress=progress, **reading)
+    if given:
+        raise UserError(f"{path}: {', '.join(given)} is of recordings, but this is read as frames, which have fps or times")
     if fps is not None and times is not None:
         raise UserError("give the times of the frames or fps, not both")
     frames = read_frames(path, t=None if times is None else _times(Path(times)), fps=fps)
     return Recording(None, frames={"rgb" if len(frames.images.shape) == 4 else "grey": frames})
+
+
+def _known(path: str | Path) -> bool:
+    """Whether it is of a known format of recordings."""
+    try:
+        identify(path)
+    except UserError:
+        return False
+    return True
 
 
 def _times(path: Path) -> np.ndarray:
