@@ -100,14 +100,18 @@ def _source(settings: Config, encoded: Encoded) -> Source:
     """The encoded set on the device where it fits, else streamed; every recording is read once here, so that damage shows early."""
     source = encoded if settings.cache == "off" else Cached(encoded, settings.cache)
     sample = source.frames(np.arange(1), None)
-    size, room = sample.nbytes * len(encoded.labels), _room()
+    size, room = sample.nbytes * len(encoded), _room()
     fits = encoded.augmented is None and size <= room
     if settings.resident and encoded.augmented is not None:
         raise UserError("--data.augment draws anew in each epoch, so the set cannot be resident; leave out --resident")
-    if settings.resident or (settings.resident is None and fits):
+    resident = settings.resident or (settings.resident is None and fits)
+    if isinstance(source, Cached) and encoded.augmented is None and (settings.workers or not resident):
+        source.fill(settings.workers)
+    elif not resident:
+        encoded.recordings.validate()
+    if resident:
         with whole_files():
             return Resident(source)
-    encoded.recordings.validate()
     log.warning("streaming %.2f GB, %s", size / 1e9, "augmented" if encoded.augmented else f"room for {room / 1e9:.2f} GB")
     return source
 

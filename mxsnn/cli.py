@@ -61,7 +61,7 @@ def _run(argv: Sequence[str]) -> None:
     commands = parser.add_subparsers(metavar="COMMAND")
     for function, arguments in COMMANDS.items():
         about = (function.__doc__ or "").strip()
-        one = commands.add_parser(function.__name__, help=about, description=about, allow_abbrev=False)
+        one = commands.add_parser(function.__name__.replace("_", "-"), help=about, description=about, allow_abbrev=False)
         one.set_defaults(command=function)
         for name, options in arguments.items():
             one.add_argument(name, **options)
@@ -283,6 +283,41 @@ def cache(folder: Path | None, clear: bool, limit: float | None, json: bool) -> 
     _show(found, lines, json)
 
 
+def bench_data(
+    folder: Path | None,
+    dataset: str | None,
+    encoding: list[str],
+    augment: list[str],
+    batch: int,
+    workers: int,
+    channels: list[int],
+    cache: str | None,
+    seconds: float,
+    json: bool,
+) -> None:
+    """Who waits for whom in training: how fast recordings are read, encoded, kept, brought to the device and learned from."""
+    from mxsnn.data.cache import Cached
+    from mxsnn.data.datasets import open_dataset, recognise
+    from mxsnn.data.encoded import Encoded
+    from mxsnn.events.tonic import compose
+    from mxsnn.training.waiting import lines, waiting
+
+    for name, value in {"batch": batch, "seconds": seconds, "workers": workers + 1}.items():
+        if not value > 0:
+            raise UserError(f"--{name} is {'0 or more' if name == 'workers' else 'above 0'}")
+    if dataset is None:
+        if folder is None:
+            raise UserError("give the FOLDER of a data set, or --dataset smoke, which needs none")
+        dataset = recognise(folder)
+    recordings = open_dataset(dataset, folder)
+    size = recordings.sensor_size
+    encoded = Encoded(
+        recordings, compose(encoding, size) if encoding else None, compose([*augment, *encoding], size) if augment else None
+    )
+    found = waiting(encoded, encoded if cache == "off" else Cached(encoded, cache), batch, channels, workers, seconds)
+    _show(found, lines(found), json)
+
+
 class _Progress:
     """A bar on stderr while a long file is read; none where it is short, or nobody looks."""
 
@@ -427,6 +462,33 @@ _CACHE = {
     "--clear": {"action": "store_true", "help": "remove them all"},
     "--limit": {"metavar": "GIB", "type": float, "help": "how many GiB they may take, from now on"},
 }
+_BENCH_DATA = {
+    "folder": {"metavar": "FOLDER", "type": Path, "nargs": "?", "help": "of a data set"},
+    "--dataset": _DATASET["--dataset"],
+    "--encoding": {
+        "metavar": "TRANSFORM",
+        "nargs": "+",
+        "default": [],
+        "help": 'such as "TimeFrames(bins=12, start=0, stop=340000)"',
+    },
+    "--augment": {
+        "metavar": "TRANSFORM",
+        "nargs": "+",
+        "default": [],
+        "help": 'of events, such as "EventDrop(start=0, stop=340000)"',
+    },
+    "--batch": {"metavar": "N", "type": int, "default": 32, "help": "samples in a batch (32)"},
+    "--workers": {"metavar": "N", "type": int, "default": 0, "help": "processes that encode ahead; 0: none but this one (0)"},
+    "--channels": {
+        "metavar": "N",
+        "type": int,
+        "nargs": "+",
+        "default": [16, 32, 64],
+        "help": "of the network's blocks (16 32 64)",
+    },
+    "--cache": {"metavar": "DIR|off", "help": "where encoded samples are kept; else ~/.cache/mxsnn/samples; off: encode each time"},
+    "--seconds": {"metavar": "S", "type": float, "default": 5.0, "help": "each measurement takes (5)"},
+}
 _JSON = {"--json": {"action": "store_true", "help": "as JSON"}}
 
 COMMANDS: dict[Callable[..., None], dict[str, dict[str, Any]]] = {
@@ -436,9 +498,10 @@ COMMANDS: dict[Callable[..., None], dict[str, dict[str, Any]]] = {
     sync: _SYNC | _READING_A | _READING_B | _JSON,
     clip: _CLIP | _READING,
     cache: _CACHE | _JSON,
+    bench_data: _BENCH_DATA | _JSON,
     env: _JSON,
 }
-"""The subcommands: the name of each is that of its function, which takes the arguments by name."""
+"""The subcommands: the name of each is that of its function (with - for _), which takes the arguments by name."""
 
 
 if __name__ == "__main__":

@@ -64,7 +64,7 @@ def encoded(root: Path, spec: str = SPEC, augmented: str | None = None) -> Encod
 
 
 def everything(source) -> np.ndarray:
-    return source.frames(np.arange(len(source.labels)), None)
+    return source.frames(np.arange(len(source)), None)
 
 
 def entries(folder: Path) -> list[Path]:
@@ -444,7 +444,8 @@ def test_the_least_recently_used_go_first(tmp_path):
     names = [f"{i:02x}" * 32 for i in range(40)]
     array = np.arange(10_000, dtype=np.uint8)
     size = sum(map(len, pack(names[0], array)))
-    store = Store(tmp_path, limit=16 * size)
+    cache.set_limit(tmp_path, 16 * size)
+    store = Store(tmp_path)
     for age, name in enumerate(names[:16]):
         store.write(name, array)
         os.utime(store.path(name), (1e9 + age, 1e9 + age))
@@ -464,8 +465,53 @@ def test_the_least_recently_used_go_first(tmp_path):
     assert np.array_equal(held, array)  # though its file is gone
 
 
+def test_a_set_beyond_the_limit_keeps_a_part_rather_than_none(digits, tmp_path, calls, caplog):
+    """Least recently used of a set that comes around again and again would be what is asked for next."""
+    source = encoded(digits)
+    expected, folder = everything(source), tmp_path / "cache"
+    everything(Cached(source, folder))
+    size = sum(path.stat().st_size for path in entries(folder))
+    cache.clear(folder)
+    cache.set_limit(folder, size // 2)
+    cached = Cached(source, folder)
+    assert np.array_equal(everything(cached), expected)
+    assert "mxsnn cache --limit" in caplog.text
+    there = entries(folder)
+    assert N // 3 < len(there) <= N // 2 + 2
+    caplog.clear()
+    for again in (cached, pickle.loads(pickle.dumps(cached))):
+        calls.clear()
+        assert np.array_equal(everything(again), expected)
+        assert len(calls) == N - len(there)  # the others are read
+        assert entries(folder) == there
+    later = Store(folder)
+    assert later.limit == size // 2
+    later._since += 3600  # of a run that begins an hour later, these are old
+    later.write(NAME, np.arange(5000))
+    assert NAME in {path.stem for path in entries(folder)} and len(entries(folder)) < len(there)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_filling_makes_every_sample_once(digits, tmp_path, calls, workers):
+    cached = Cached(encoded(digits), tmp_path / "cache")
+    cached.fill(workers)
+    assert len(entries(tmp_path / "cache")) == N
+    calls.clear()
+    assert np.array_equal(everything(cached), everything(encoded(digits)))
+    assert len(calls) == N  # of the plain encoding
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_filling_refuses_a_file_that_is_cut_short(digits, tmp_path, workers):
+    path = digits / "Train" / "3" / "0.bin"
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(UserError, match=r"3/0\.bin.*get it whole"):
+        Cached(encoded(digits), tmp_path / "cache").fill(workers)
+
+
 def test_what_is_larger_than_the_limit_is_not_kept(tmp_path):
-    store = Store(tmp_path, limit=100)
+    cache.set_limit(tmp_path, 100)
+    store = Store(tmp_path)
     store.write(NAME, ARRAY)
     assert not entries(tmp_path)
 
@@ -576,6 +622,10 @@ def test_the_command_shows_and_clears(tmp_path, monkeypatch, capsys):
     assert cli.main(["cache", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert (found["samples"], found["bytes"]) == (1, path.stat().st_size)
+    assert cli.main(["cache", "--limit", "0.5", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["limit_bytes"] == Store(folder).limit == 2**29
+    assert cli.main(["cache", "--limit", "0"]) == 2
+    assert "at least a byte" in capsys.readouterr().err
     assert cli.main(["cache", "--clear"]) == 0
     assert not path.exists() and other.exists()
     capsys.readouterr()

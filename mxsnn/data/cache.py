@@ -16,7 +16,6 @@ versions of the libraries that decode.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import functools
 import hashlib
 import importlib
@@ -38,9 +37,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mxsnn.data.datasets.base import whole_files
+from mxsnn.data.pipeline import ahead
 from mxsnn.errors import UserError
 from mxsnn.events._guard import Guard
 from mxsnn.events.io.files import appearing
+from mxsnn.locks import held
 
 if TYPE_CHECKING:
     from mxsnn.data.encoded import Encoded
@@ -48,13 +50,15 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LIMIT = 20 * 2**30
-"""Bytes that a cache may take, where nothing else is said."""
+"""Bytes that a cache may take, where its folder says nothing else."""
 
 _MAGIC = b"MXSNN-S1"
 _START = len(_MAGIC) + 4 + 4
 _ENTRY, _HALF_WRITTEN = re.compile(r"[0-9a-f]{64}\.sample"), re.compile(r"\.[0-9a-f]{64}-.*\.sample")
+_LIMIT_FILE = "limit"  # decimal, bytes
 _ABANDONED = 3600.0  # s after which what was never finished is of a process that was killed
 _USED = 60.0  # s: a use is noted no more often
+_COARSE = 1.0  # s by which the clock of a file system may lag behind
 _SETTLED = 2e9  # ns: the coarsest clock of a file system; what changed more recently may change again without a sign
 _DECODERS = ("mxsnn", "tonic", "numpy", "numba", "h5py", "hdf5plugin", "aedat")
 
@@ -76,23 +80,43 @@ class Cached:
     written through a memory map that was dirty already, below the file system, or with the clock put back.
     """
 
-    def __init__(self, encoded: Encoded, folder: str | Path | None = None, limit: int = LIMIT):
-        self.encoded = encoded
-        self.store = Store(default_folder() if folder is None else folder, limit)
-        self._made_by = _code(encoded) if encoded.encoding is not None else None
+    def __init__(self, encoded: Encoded, folder: str | Path | None = None):
+        self.__setstate__((encoded, Store(default_folder() if folder is None else folder)))
 
-    def __reduce__(self):  # another process may run other code: it finds out itself
-        return Cached, (self.encoded, self.store.folder, self.store.limit)
+    def __getstate__(self) -> tuple[Encoded, Store]:
+        return self.encoded, self.store
 
-    @property
-    def labels(self) -> np.ndarray:
-        return self.encoded.labels
+    def __setstate__(self, state: tuple[Encoded, Store]) -> None:
+        self.encoded, self.store = state
+        # Another process may run other code: it finds out itself.
+        self._made_by = _code(self.encoded) if self.encoded.encoding is not None else None
+
+    def __len__(self) -> int:
+        return len(self.encoded)
+
+    def labels(self, indices: np.ndarray, epoch: int | None) -> np.ndarray:
+        """The classes of the samples at `indices`, int64 [B]."""
+        return self.encoded.labels(indices, epoch)
 
     def frames(self, indices: np.ndarray, epoch: int | None) -> np.ndarray:
         """The samples at `indices`, `[B, T, H, W, C]`. Raises UserError for a recording that cannot be read or encoded."""
         if self._made_by is None or (epoch is not None and self.encoded.augmented is not None):
             return self.encoded.frames(indices, epoch)
         return np.stack([self._one(int(i)) for i in indices])
+
+    def fill(self, workers: int = 0) -> None:
+        """Makes every sample once, by so many processes (0: this one), and keeps those for which there is room.
+
+        Raises: UserError for a recording that cannot be read or encoded, or is cut short.
+        """
+        from tqdm import tqdm
+
+        for _ in tqdm(ahead(self._make, 0, len(self), workers), "encoding", len(self), leave=False, delay=1.0, disable=None):
+            pass
+
+    def _make(self, index: int) -> None:
+        with whole_files():
+            self.frames(np.array([index]), None)
 
     def name(self, index: int) -> str | None:
         """Of a sample: SHA-256 of all that makes it; None where that is not known."""
@@ -103,7 +127,9 @@ class Cached:
             files = [(path.name, content(path)) for path in origin[0]]  # by its suffix, a file may be of another format
         except OSError:  # reading it says what is wrong
             return None
-        return hashlib.sha256(repr((self._made_by, files, origin[1], encoding.specs, encoding.sensor_size)).encode()).hexdigest()
+        drawn = (self.encoded.seed, index) if encoding.keyed else None
+        told = self._made_by, files, origin[1], encoding.specs, encoding.sensor_size, drawn
+        return hashlib.sha256(repr(told).encode()).hexdigest()
 
     def _one(self, index: int) -> np.ndarray:
         name = self.name(index)
@@ -123,14 +149,19 @@ class Cached:
 class Store:
     """Arrays on disk by name, which any number of processes write and read at once.
 
-    Each appears whole or not at all, and never twice: its name says its content. Beyond `limit` bytes the least recently
-    used are removed; processes that write look after that a 16th of it, so that each may exceed it by so much for a while.
-    An array that was read stays valid after its file is gone.
+    Each appears whole or not at all, and never twice: its name says its content. Beyond the limit of bytes the least recently
+    used are removed, down to what was used since `since` (s since 1970; None: from now on): where that alone reaches the limit, no
+    more is kept, as each new one would push out one that the next epoch asks for. Processes that write look after that a 16th of
+    the limit, so that each may exceed it by so much for a while. An array that was read stays valid after its file is gone.
+
+    The limit is the folder's (`set_limit`), else `LIMIT`. What a process uses and has found out, its workers go on with.
     """
 
-    def __init__(self, folder: str | Path, limit: int = LIMIT):
-        self.folder, self.limit = Path(folder), limit
-        self._written = limit  # of other processes nothing is known, so the first to be written makes this one look
+    def __init__(self, folder: str | Path, since: float | None = None):
+        self.folder = Path(folder)
+        self.limit = limit(self.folder)
+        self._since = time.time() if since is None else since
+        self._written = self.limit  # of other processes nothing is known, so the first to be written makes this one look
         self._writes = True
 
     def path(self, name: str) -> str:
@@ -143,7 +174,7 @@ class Store:
             handle = os.open(path, os.O_RDONLY)  # a third of the time of Path.open
             try:
                 told = os.fstat(handle)
-                if time.time() - told.st_mtime > _USED:
+                if told.st_mtime < self._since or time.time() - told.st_mtime > _USED:
                     with contextlib.suppress(OSError):  # another's, or just removed: it may still be read
                         os.utime(path)
                 return unpack(name, memoryview(mmap.mmap(handle, told.st_size, access=mmap.ACCESS_READ)))
@@ -179,9 +210,7 @@ class Store:
     def trim(self) -> None:
         """Removes the least recently used beyond 15/16 of the limit, and what killed processes left; one process at a time."""
         with (self.folder / "lock").open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
+            if not held(lock):
                 return  # another is at it
             there, now = [], time.time()
             for entry in _files(self.folder):
@@ -190,18 +219,48 @@ class Store:
                 except FileNotFoundError:
                     continue
                 if _ENTRY.fullmatch(entry.name):
-                    there.append((told.st_mtime_ns, told.st_size, entry.path))
+                    there.append((told.st_mtime, told.st_size, entry.path))
                 elif now - told.st_mtime > _ABANDONED:
                     Path(entry.path).unlink(missing_ok=True)
             over = sum(size for _, size, _ in there) - self.limit
             if over <= 0:
                 return
-            over += self.limit // 16
-            for _, size, path in sorted(there):
-                Path(path).unlink(missing_ok=True)
-                over -= size
-                if over <= 0:
+            room = -over
+            for used, size, path in sorted(there):
+                if room >= self.limit // 16:
                     return
+                if used >= self._since - _COARSE:
+                    break
+                Path(path).unlink(missing_ok=True)
+                room += size
+            if room < 0:
+                self._writes = False
+                log.warning(
+                    "the encoded samples of this run are more than the %.3g GiB that %s may take: a part is kept, the rest is "
+                    "encoded anew in each epoch; `mxsnn cache --limit GIB` gives it more",
+                    self.limit / 2**30,
+                    self.folder,
+                )
+
+
+def limit(folder: Path) -> int:
+    """How many bytes a folder may take."""
+    try:
+        return int((folder / _LIMIT_FILE).read_text())
+    except (OSError, ValueError):
+        return LIMIT
+
+
+def set_limit(folder: Path, size: int) -> None:
+    """Says how many bytes a folder may take, to every process that opens it from now on; what is beyond goes at once.
+
+    Raises: UserError for less than one byte.
+    """
+    if size < 1:
+        raise UserError(f"a cache takes at least a byte, got a limit of {size}; `--cache off` does without one")
+    with appearing(folder / _LIMIT_FILE) as temporary:
+        temporary.write_text(str(size))
+    Store(folder).trim()
 
 
 def summary(folder: Path) -> dict[str, Any]:
@@ -215,7 +274,7 @@ def summary(folder: Path) -> dict[str, Any]:
                 continue
     used = [one.st_mtime for one in told]
     found: dict[str, Any] = {"folder": str(folder), "samples": len(told), "bytes": sum(one.st_size for one in told)}
-    return found | {"limit_bytes": LIMIT, "first_used": min(used, default=None), "last_used": max(used, default=None)}
+    return found | {"limit_bytes": limit(folder), "first_used": min(used, default=None), "last_used": max(used, default=None)}
 
 
 def clear(folder: Path) -> None:
@@ -288,6 +347,11 @@ def content(path: Path) -> str:
     if began - told.st_ctime_ns > _SETTLED:  # else it may have changed again at what is the same time to the file system
         _contents[path] = signature, found
     return found
+
+
+def forget() -> None:
+    """Forgets which files this process has hashed, so that each is read again."""
+    _contents.clear()
 
 
 def _code(encoded: Encoded) -> str | None:

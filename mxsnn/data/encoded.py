@@ -15,7 +15,10 @@ from mxsnn.events.tonic import Encoding
 class Encoded:
     """Recordings through an encoding; in training (where an epoch is given) through the augmented one, if there is one.
 
-    What a sample looks like depends on (seed, epoch, index) alone. Recordings that are frames already are taken as they are.
+    What a sample looks like depends on (seed, epoch, index) alone. Recordings that are frames already are taken as they are, where
+    the encoding is None.
+
+    Raises: UserError for an augmentation that makes of a class what is none, as a flip does where only one side is labelled.
     """
 
     recordings: Recordings
@@ -23,22 +26,52 @@ class Encoded:
     augmented: Encoding | None = None
     seed: int = 0
 
-    @property
-    def labels(self) -> np.ndarray:
-        return self.recordings.labels
+    def __post_init__(self) -> None:
+        if self.augmented is not None:
+            for k in range(_TRIED):
+                for label in range(len(self.recordings.classes)):
+                    self._relabelled(label, 0, k)
+
+    def __len__(self) -> int:
+        return len(self.recordings)
 
     def frames(self, indices: np.ndarray, epoch: int | None) -> np.ndarray:
         """The samples at `indices`, `[B, T, H, W, C]`. Raises UserError for a recording that cannot be read or encoded."""
         return np.stack([self._one(int(i), epoch) for i in indices])
 
+    def labels(self, indices: np.ndarray, epoch: int | None) -> np.ndarray:
+        """The classes of those samples, int64 [B]: left and right change places where a sample is mirrored."""
+        there = self.recordings.labels[indices]
+        if epoch is None or self.augmented is None:
+            return there
+        return np.array([self._relabelled(label, epoch, int(i)) for label, i in zip(there, indices, strict=True)])
+
     def _one(self, index: int, epoch: int | None) -> np.ndarray:
         recording = self.recordings[index]
-        if isinstance(recording, np.ndarray):
-            if self.encoding is not None:
-                raise UserError(f"recording {index} is frames already, {recording.shape}; leave the encoding empty")
-            return recording
         if self.encoding is None:
-            raise UserError(f"recording {index} is events; give an encoding, such as TimeFrames(bins=16, start=0, stop=100000)")
-        if epoch is None or self.augmented is None:
-            return self.encoding(recording)
-        return self.augmented(recording, (self.seed, epoch, index))
+            if not isinstance(recording, np.ndarray):
+                raise self._wrong(index, "is events; give an encoding, such as TimeFrames(bins=16, start=0, stop=100000)")
+            return recording
+        # In evaluation an encoding that draws, such as of rates, draws the same each time.
+        encoding, seed = self.encoding, (self.seed, index)
+        if epoch is not None and self.augmented is not None:
+            encoding, seed = self.augmented, (self.seed, epoch, index)
+        try:
+            return encoding(recording, seed)
+        except UserError as error:
+            raise self._wrong(index, f"cannot be encoded: {error}") from error
+
+    def _relabelled(self, label: int, epoch: int, index: int) -> int:
+        assert self.augmented is not None
+        classes = self.recordings.classes
+        name = self.augmented.relabel(classes[label], (self.seed, epoch, index))
+        if name not in classes:
+            raise UserError(f"{self.augmented} makes of class {classes[label]!r} {name!r}, which is no class; leave it out")
+        return classes.index(name)
+
+    def _wrong(self, index: int, what: str) -> UserError:
+        return UserError(f"recording {index} ({self.recordings.identities[index]}) {what}")
+
+
+_TRIED = 64
+"""Samples of which each class is relabelled at first, so that one which is missing shows at once (save once in 2^64 flips)."""

@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Protocol
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from mxsnn.errors import UserError
+
 Batch = dict[str, np.ndarray | jax.Array]
 """`frames` [B, T, H, W, C], `label` [B], `index` [B] (in the data set), `weight` [B] (0 where padded), `epoch` []."""
 
+T = TypeVar("T")
+
 
 class Source(Protocol):
-    """Encoded samples by index."""
+    """Encoded samples by index. `epoch` tells augmentations of events apart, None: there must be none."""
 
-    @property
-    def labels(self) -> np.ndarray:
-        """The class of each sample, int [N]."""
-        ...
+    def __len__(self) -> int: ...
 
     def frames(self, indices: np.ndarray, epoch: int | None) -> np.ndarray | jax.Array:
-        """The samples `[B, T, H, W, C]`; `epoch` tells augmentations of events apart, None: there must be none."""
+        """The samples at `indices` [B], `[B, T, H, W, C]`."""
+        ...
+
+    def labels(self, indices: np.ndarray, epoch: int | None) -> np.ndarray:
+        """The classes of those samples, int [B]: a mirrored sample has the mirrored class."""
         ...
 
 
@@ -30,11 +37,18 @@ class Resident:
     """A source that is encoded once and kept on the device: for sets that fit there and have no augmentation of events."""
 
     def __init__(self, source: Source):
-        self.labels = source.labels
-        self._frames = jnp.asarray(source.frames(np.arange(len(source.labels)), None))
+        everything = np.arange(len(source))
+        self._labels = source.labels(everything, None)
+        self._frames = jnp.asarray(source.frames(everything, None))
+
+    def __len__(self) -> int:
+        return len(self._labels)
 
     def frames(self, indices: np.ndarray, epoch: int | None) -> jax.Array:
         return _take(self._frames, indices)
+
+    def labels(self, indices: np.ndarray, epoch: int | None) -> np.ndarray:
+        return self._labels[indices]
 
 
 _take = jax.jit(lambda frames, indices: frames[indices])
@@ -59,30 +73,72 @@ class Order:
         return self._indices[self._positions[step]]
 
 
-def _batch(source: Source, indices: np.ndarray, epoch: int | None, size: int) -> Batch:
-    """The samples at `indices`; up to `size`, the last is repeated with weight 0, so that all batches have one shape."""
-    padded = np.concatenate([indices, np.repeat(indices[-1:], size - len(indices))]).astype(np.int32)
+@dataclass(frozen=True)
+class Shard:
+    """Which part of every batch this process loads: of `count` equal parts the one at `index`.
+
+    Parts follow each other as the processes' devices do in a mesh, so that together they are the batch of one process.
+    """
+
+    index: int = 0
+    count: int = 1
+
+    @classmethod
+    def of_this_process(cls) -> Shard:
+        """That of a process among those of `jax.distributed`; all where there is one."""
+        return cls(jax.process_index(), jax.process_count())
+
+    def __call__(self, indices: np.ndarray) -> np.ndarray:
+        """Its part of `indices` [B]. Raises: UserError where they have no equal parts."""
+        if len(indices) % self.count:
+            raise UserError(f"a batch of {len(indices)} has no {self.count} equal parts, one for each process; change the batch")
+        size = len(indices) // self.count
+        return indices[self.index * size : (self.index + 1) * size]
+
+
+def training(source: Source, order: Order, start: int, stop: int, workers: int = 0, shard: Shard | None = None) -> Iterator[Batch]:
+    """The training batches of the steps from `start` to before `stop`, encoded ahead by `workers` processes (0: in this one).
+
+    `shard`: the part of each batch; None is that of this process.
+    """
+    part = shard or Shard.of_this_process()
+
+    def load(step: int) -> Batch:
+        indices = part(order[step])
+        return _batch(source, indices, np.ones(len(indices), np.float32), step // order.steps_per_epoch)
+
+    yield from ahead(load, start, stop, workers)
+
+
+def evaluation(source: Source, indices: Sequence[int] | np.ndarray, batch: int, shard: Shard | None = None) -> Iterator[Batch]:
+    """All of `indices` in order, in batches of one shape, without augmentation; up to it the last is repeated with weight 0."""
+    part = shard or Shard.of_this_process()
+    for start in range(0, len(indices), batch):
+        chosen = np.asarray(indices[start : start + batch])
+        padded = np.concatenate([chosen, np.repeat(chosen[-1:], batch - len(chosen))])
+        weight = (np.arange(batch) < len(chosen)).astype(np.float32)
+        yield _batch(source, part(padded), part(weight), None)
+
+
+def _batch(source: Source, indices: np.ndarray, weight: np.ndarray, epoch: int | None) -> Batch:
+    indices = indices.astype(np.int32)
     return {
-        "frames": source.frames(padded, epoch),
-        "label": source.labels[padded].astype(np.int32),
-        "index": padded,
-        "weight": (np.arange(size) < len(indices)).astype(np.float32),
+        "frames": source.frames(indices, epoch),
+        "label": source.labels(indices, epoch).astype(np.int32),
+        "index": indices,
+        "weight": weight,
         "epoch": np.asarray(0 if epoch is None else epoch, np.int32),
     }
 
 
-def training(source: Source, order: Order, start: int, stop: int, workers: int = 0) -> Iterator[Batch]:
-    """The training batches of the steps from `start` to before `stop`, encoded ahead by `workers` processes (0: in this one)."""
-    import grain
-    from absl import flags
-
-    def load(step: int) -> Batch:
-        indices = order[step]
-        return _batch(source, indices, step // order.steps_per_epoch, len(indices))
-
+def ahead(load: Callable[[int], T], start: int, stop: int, workers: int = 0) -> Iterator[T]:
+    """`load(k)` for k from `start` to before `stop`, in this order, ahead of time by `workers` processes (0: in this one)."""
     if not workers or start >= stop:
         yield from map(load, range(start, stop))
         return
+    import grain
+    from absl import flags
+
     if not flags.FLAGS.is_parsed():  # Grain's workers read flags of a command line that is not ours
         flags.FLAGS.mark_as_parsed()
     steps = grain.MapDataset.range(start, stop).map(load)
@@ -90,7 +146,22 @@ def training(source: Source, order: Order, start: int, stop: int, workers: int =
     yield from steps.to_iter_dataset(reading).mp_prefetch(grain.MultiprocessingOptions(num_workers=workers))
 
 
-def evaluation(source: Source, indices: Sequence[int] | np.ndarray, batch: int) -> Iterator[Batch]:
-    """All of `indices` in order, in batches of one shape, without augmentation."""
-    for start in range(0, len(indices), batch):
-        yield _batch(source, np.asarray(indices[start : start + batch]), None, batch)
+def on_device(batches: Iterable[Batch], sharding: jax.sharding.NamedSharding | None = None, count: int = 2) -> Iterator[Batch]:
+    """The batches on the device, `count` of them on their way while one is in use: a copy and a step go on at the same time.
+
+    `sharding`: of the axis B over the devices of all processes, to which each brings its shard; None is the default device.
+    """
+    waiting: deque[Batch] = deque()
+    for batch in batches:
+        waiting.append({name: _put(value, sharding) for name, value in batch.items()})
+        if len(waiting) > count:
+            yield waiting.popleft()
+    yield from waiting
+
+
+def _put(value: np.ndarray | jax.Array, sharding: jax.sharding.NamedSharding | None) -> jax.Array:
+    if sharding is None:
+        return jax.device_put(value)
+    if not np.ndim(value):
+        sharding = jax.sharding.NamedSharding(sharding.mesh, jax.sharding.PartitionSpec())
+    return jax.make_array_from_process_local_data(sharding, np.asarray(value))

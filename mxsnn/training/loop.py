@@ -15,7 +15,7 @@ import numpy as np
 import optax
 from flax import nnx
 
-from mxsnn.data.pipeline import Batch, Order, Source, evaluation, training
+from mxsnn.data.pipeline import Batch, Order, Source, evaluation, on_device, training
 from mxsnn.data.splits import Split
 from mxsnn.training.checkpoint import Checkpoints
 from mxsnn.training.logging import Metrics, Progress, Row
@@ -131,7 +131,7 @@ def evaluate(compiled: Compiled, problem: Problem, params, stats, indices: np.nd
     """Means of the objective's sums over the samples at `indices`, and its outputs (a tree of `[N, ...]`) in their order."""
     totals: dict[str, float] = {}
     outputs = []
-    for batch in evaluation(problem.source, indices, problem.batch):
+    for batch in on_device(evaluation(problem.source, indices, problem.batch)):
         sums, out = compiled.evaluate(params, stats, batch)
         for name, value in sums.items():
             totals[name] = totals.get(name, 0.0) + float(value)
@@ -173,7 +173,7 @@ def fit(problem: Problem, run: Run, metrics: Metrics, title: str, profile: bool 
     clock = time.perf_counter()
     try:
         with _interruptions() as interrupted:
-            for batch in training(problem.source, order, step, total, problem.workers):
+            for batch in on_device(training(problem.source, order, step, total, problem.workers)):
                 if traced and step == traced[0]:
                     jax.profiler.start_trace(str(run.folder / "profile"))
                 state = compiled.train(state, batch)
