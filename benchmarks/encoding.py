@@ -87,7 +87,7 @@ def encodings(events: Events, array: np.ndarray) -> Iterator[Case]:
         WindowFrames(starts, ends),
         BinaRep(10, 8, START, stop),
         ActiveEvents(times, START),
-        TimeSurface(times, 30_000, START),
+        TimeSurface(times, 30.0, START),
         SBT(10, START, stop),
         SBN(10, len(events) // 10),
     ):
@@ -108,7 +108,7 @@ def on_device(events: Events, array: np.ndarray) -> Iterator[Case]:
         "bina_rep": lambda e: encode.bina_rep(e, 10, 8),
         "voxel_grid(11)": lambda e: encode.voxel_grid(e, 11),
         "active_events": lambda e: encode.active_events(e, times),
-        "time_surface": lambda e: encode.time_surface(e, times, 30_000),
+        "time_surface": lambda e: encode.time_surface(e, times, 30.0),
         "sbt": lambda e: encode.sbt(e, 10),
         "sbn": lambda e: encode.sbn(e, 10, len(events) // 10),
     }

@@ -65,7 +65,7 @@ def test_on_tonics_arrays(name: str, arguments: dict, events: Events) -> None:
 def test_in_tonics_own_compose() -> None:
     from tonic import transforms
 
-    own = transforms.Compose([transforms.RandomFlipLR(sensor_size=(*SIZE, 2), p=1.0), TimeFrames(2, 0, 1000, None, SIZE)])
+    own = transforms.Compose([transforms.RandomFlipLR(sensor_size=(*SIZE, 2), p=1.0), TimeFrames(2, 0, 1000, sensor_size=SIZE)])
     np.testing.assert_array_equal(own(to_structured(stream())), TimeFrames(2, 0, 1000)(stream())[:, :, ::-1])
 
 

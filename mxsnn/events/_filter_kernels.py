@@ -6,6 +6,8 @@ times + 1. Index arithmetic is int64: a sensor has up to 2^30 pixels.
 
 from __future__ import annotations
 
+import numpy as np
+
 from mxsnn.events.io._compiled import compiled
 
 
@@ -21,17 +23,15 @@ def select(keep, t, x, y, p, to_t, to_x, to_y, to_p):
 @compiled
 def background_activity(t, x, y, time, diagonal, row, memory, keep):
     """`memory`: when an event of each pixel ceases to support; a border of pixels around the sensor, `row` pixels a row."""
+    one, row = np.uint64(1), np.uint64(row)  # an index that cannot be below 0 needs no look at whether it is
     for k in range(len(t)):
-        now, q = t[k] - t[0], (y[k] + 1) * row + x[k] + 1
-        keep[k] = ((memory[q - row] > now) | (memory[q - 1] > now) | (memory[q + 1] > now) | (memory[q + row] > now)) or (
-            diagonal
-            and (
-                (memory[q - row - 1] > now)
-                | (memory[q - row + 1] > now)
-                | (memory[q + row - 1] > now)
-                | (memory[q + row + 1] > now)
-            )
-        )
+        now, q = t[k] - t[0], (np.uint64(y[k]) + one) * row + np.uint64(x[k]) + one
+        # All neighbours without a branch, for whether the first of them supports an event cannot be foretold.
+        near = (memory[q - row] > now) | (memory[q - one] > now) | (memory[q + one] > now) | (memory[q + row] > now)
+        if diagonal:
+            near |= (memory[q - row - one] > now) | (memory[q - row + one] > now)
+            near |= (memory[q + row - one] > now) | (memory[q + row + one] > now)
+        keep[k] = near
         memory[q] = now + time
 
 

@@ -237,8 +237,8 @@ _INSTEAD = "TimeFrames(bins, start, stop) counts every event of a given window"
 _FROM_FIRST = f"its bins run from the first event of each recording to the last, not between given times; {_INSTEAD}"
 _RANDOM = _always(True)
 
-#: Every transform of tonic but those in whose place mxsnn's stand by the same name (Decimation, EventDrop, RandomCrop,
-#: TimeJitter), with what is particular to it. One that is not here is not let through.
+#: Every transform of tonic but those in whose place mxsnn's stand by the same name (Decimation, EventDrop, MergePolarities,
+#: RandomCrop, TimeJitter), with what is particular to it. One that is not here is not let through.
 RULES: dict[str, Rule] = {
     # events from events
     "CenterCrop": Rule(size=lambda a, size: _pair(a["size"])),
@@ -276,7 +276,6 @@ RULES: dict[str, Rule] = {
     "EventDownsampling": Rule(
         refuse=_always("tonic counts time from the first event and loses the last slice; Integrate(factor) does neither")
     ),
-    "MergePolarities": Rule(),
     "RandomDropPixel": Rule(random=_RANDOM),
     "RandomFlipLR": Rule(refuse=_always("labels with left and right would not follow; FlipLR(p) takes them along")),
     "RandomFlipPolarity": Rule(random=_RANDOM),

@@ -34,8 +34,12 @@ class Filter(ABC):
     def __call__(self, events: Stream) -> Stream:
         stream = as_events(events, self.sensor_size)
         keep = self.keep(stream)
-        result = self.place(_select(stream, keep))
-        return cast(Stream, result if isinstance(events, Events) else _as_array(result, np.compress(keep, events)))
+        if isinstance(events, Events):
+            return cast(Stream, self.place(_select(stream, keep)))
+        array = np.compress(keep, events)
+        if type(self).place is not Filter.place:  # else they lie where they lay
+            _write(self.place(_select(stream, keep)), array)
+        return cast(Stream, array)
 
     @abstractmethod
     def keep(self, events: Events) -> np.ndarray:
@@ -214,6 +218,17 @@ class Polarity(Filter):
 
 
 @dataclass(frozen=True)
+class MergePolarities(Filter):
+    """Makes every event ON, so that encodings count both polarities together in channel 1. tonic's makes every event OFF."""
+
+    def keep(self, events: Events) -> np.ndarray:
+        return np.ones(len(events), bool)
+
+    def place(self, events: Events) -> Events:
+        return Events(events.t, events.x, events.y, np.ones_like(events.p), events.sensor_size)
+
+
+@dataclass(frozen=True)
 class Crop(Filter):
     """The events of a rectangle, in its own coordinates: left and top pixel (x, y) and size in pixels."""
 
@@ -357,11 +372,11 @@ def _select(events: Events, keep: np.ndarray) -> Events:
     return Events(*(kept[name][:n] for name in "txyp"), sensor_size=events.sensor_size)
 
 
-def _as_array(events: Events, array: np.ndarray) -> np.ndarray:
-    """The same events as a structured array, brought to where they lie."""
+def _write(events: Events, array: np.ndarray) -> None:
+    """Brings the same events in a structured array to where they lie and what they are."""
     fields = find_fields(array.dtype.names or ())
     array[fields["x"]], array[fields["y"]] = events.x, events.y
-    return array
+    array[fields["p"]][events.p == 1] = 1  # whatever OFF is there, 0 or -1, ON is 1
 
 
 def _pooled(size: tuple[int, int], factor: int) -> tuple[int, int]:
@@ -385,4 +400,17 @@ def _pool(events: Events, factor: int) -> Events:
 
 
 #: All of them.
-FILTERS = (HotPixels, BackgroundActivity, Refractory, Decimation, Flicker, RateLimit, Polarity, Crop, MovingCrop, Pool, Integrate)
+FILTERS = (
+    HotPixels,
+    BackgroundActivity,
+    Refractory,
+    Decimation,
+    Flicker,
+    RateLimit,
+    Polarity,
+    MergePolarities,
+    Crop,
+    MovingCrop,
+    Pool,
+    Integrate,
+)

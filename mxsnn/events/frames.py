@@ -70,7 +70,8 @@ def bina_rep(events: Events, frames: int, bits: int, start: int, stop: int) -> n
     """Bina-Rep: `bits` binary frames read as one number, the earliest its highest bit.
 
     The window [start, stop) us has frames x bits equal parts, as in `frames_by_time`: part k bits + i holds bit
-    bits - 1 - i of frame k. The papers scale the numbers to [0, 1]: divide by 2^bits - 1.
+    bits - 1 - i of frame k, as in Bina-Rep and tonic's ToBinaRep. Code by the authors of TBR makes the earliest the lowest bit.
+    The papers scale the numbers to [0, 1]: divide by 2^bits - 1.
 
     Returns [frames, H, W, 2], channel 0 OFF and 1 ON, in the smallest unsigned type that holds `bits` bits.
 
@@ -110,14 +111,24 @@ def count_bounds(frames, n, xp=np):
 
 
 def window_length(start: int, stop: int) -> int:
-    """stop - start in us. Raises: UserError for times that are not whole or a window that ends before it begins."""
-    try:
-        length = operator.index(stop) - operator.index(start)
-    except TypeError:
-        raise UserError(f"a window is whole microseconds, got start={start!r}, stop={stop!r}") from None
+    """stop - start in us. Raises: UserError for times that are no int64 or a window that ends before it begins."""
+    length = check_time("stop", stop) - check_time("start", start)
     if length <= 0:
         raise UserError(f"a window [start, stop) must end after it begins, got start={start}, stop={stop}")
+    if length >= 2**63:
+        raise UserError(f"a window is below 2**63 us long, got start={start}, stop={stop}")
     return length
+
+
+def check_time(name: str, value: int) -> int:
+    """`value` as an int. Raises: UserError where it is no whole number of us that an int64 holds."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = 2**63
+    if not -(2**63) <= number < 2**63:
+        raise UserError(f"{name} is whole microseconds, an int64; got {value!r}")
+    return number
 
 
 def count_type(clip: int | None) -> np.dtype:

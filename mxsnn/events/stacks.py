@@ -4,7 +4,7 @@ They are frames with one channel: the parts of SBT are those of `frames_by_time`
 where `frames_by_count` divides all there are.
 
 Source: Wang et al., "Event-Based High Dynamic Range Image and Very High Frame Rate Video Generation Using Conditional Generative
-Adversarial Networks", CVPR 2019.
+Adversarial Networks", CVPR 2019, which calls the latter SBE.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from mxsnn.errors import UserError
 #: The types inside. A coordinate is an int16, so no sensor is larger than 32768 pixels a side.
 DTYPES = {"t": np.dtype(np.int64), "x": np.dtype(np.int16), "y": np.dtype(np.int16), "p": np.dtype(np.uint8)}
 _LARGEST_SIDE = 2**15
+_INT64_MAX = 2**63 - 1
 _FLOAT_EXACT = 2**53  # beyond it a float64 no longer holds every whole number
 
 #: The structured type of tonic's events, field for field.
@@ -78,13 +79,11 @@ class Events:
         """
         t, x, y, p = columns(t, x, y, p)
         size = check_sensor_size(sensor_size) if sensor_size is not None else None
-        for values, side in zip((x, y), size or (_LARGEST_SIDE,) * 2, strict=True):
-            outside = values >= side
-            if size is not None and outside.any():
-                k = int(outside.argmax())
-                raise UserError(
-                    f"event {k} lies at x={x[k]}, y={y[k]}, outside the sensor of {size[0]}x{size[1]} pixels (width x height)"
-                )
+        if size is not None:
+            for k in (_outside(x, 0, size[0] - 1), _outside(y, 0, size[1] - 1)):
+                if k is not None:
+                    where = f"event {k} lies at x={x[k]}, y={y[k]}"
+                    raise UserError(f"{where}, outside the sensor of {size[0]}x{size[1]} pixels (width x height)")
         back = t[1:] < t[:-1]
         if back.any():
             if not sort:
@@ -137,11 +136,16 @@ class Events:
     def window(self, t0: int, t1: int) -> Events:
         """The events with t0 <= t < t1 (us), as views; windows that share a border share no event.
 
-        Raises: UserError where t1 lies before t0.
+        Raises: UserError where t1 lies before t0, or they are not whole.
         """
-        if t1 < t0:
+        try:
+            bounds = operator.index(t0), operator.index(t1)
+        except TypeError:
+            raise UserError(f"a window [t0, t1) is whole microseconds, got t0={t0!r}, t1={t1!r}") from None
+        if bounds[1] < bounds[0]:
             raise UserError(f"a window [t0, t1) needs t0 <= t1, got [{t0}, {t1})")
-        first, last = np.searchsorted(self.t, (t0, t1))
+        # Beyond the int64 there are no events; NumPy would compare all of them as floats, which merge neighbours.
+        first, last = (len(self) if t > _INT64_MAX else np.searchsorted(self.t, max(t, -_INT64_MAX - 1)) for t in bounds)
         return self[int(first) : int(last)]
 
 
@@ -165,9 +169,14 @@ def as_events(events: Events | np.ndarray, sensor_size: Sequence[int] | None) ->
         if sensor_size is None:
             raise UserError("a structured array does not hold its sensor's size: give sensor_size=(width, height)")
         return from_structured(events, tuple(sensor_size)[:2])  # tonic's has the number of polarities as a third
-    if sensor_size is not None and tuple(sensor_size)[:2] != events.sensor_size:
-        raise UserError(f"sensor_size={tuple(sensor_size)} is not that of the events, {events.sensor_size}")
+    check_same_sensor(sensor_size, events.sensor_size)
     return events
+
+
+def check_same_sensor(sensor_size: Sequence[int] | None, of_events: tuple[int, int]) -> None:
+    """Raises: UserError where `sensor_size` (width, height, ...) is given and not that of the events."""
+    if sensor_size is not None and tuple(sensor_size)[:2] != of_events:
+        raise UserError(f"sensor_size={tuple(sensor_size)} is not that of the events, {of_events}")
 
 
 def to_structured(events: Events) -> np.ndarray:
@@ -188,12 +197,12 @@ def columns(t: ArrayLike, x: ArrayLike, y: ArrayLike, p: ArrayLike) -> tuple[np.
     if len(set(lengths.values())) > 1:
         raise UserError(f"t, x, y and p differ in length: got {lengths}; give one value of each for every event")
     for name in "xy":
-        beyond = (whole[name] < 0) | (whole[name] >= _LARGEST_SIDE)
-        if beyond.any():
-            k = int(beyond.argmax())
+        k = _outside(whole[name], 0, _LARGEST_SIDE - 1)
+        if k is not None:
             where = f"event {k} lies at x={whole['x'][k]}, y={whole['y'][k]}"
             raise UserError(f"{where}; a coordinate {name} is from 0 to {_LARGEST_SIDE - 1}")
-    return whole["t"], whole["x"].astype(np.int16), whole["y"].astype(np.int16), whole["p"]
+    t, x, y, p = (whole[name].astype(dtype, copy=False) for name, dtype in DTYPES.items())
+    return t, x, y, p
 
 
 def find_fields(names: Sequence[str]) -> dict[str, str]:
@@ -220,30 +229,32 @@ def check_sensor_size(sensor_size: Sequence[int]) -> tuple[int, int]:
 
 
 def _whole(name: str, values: ArrayLike) -> np.ndarray:
-    """An int64 copy [N] of whole numbers."""
+    """A copy [N] of whole numbers that an int64 holds."""
     unit = "microseconds" if name == "t" else "pixels"
-    array = np.asarray(values)
+    array = np.array(values, order="C")  # checked where it is contiguous, which is several times as fast as in a field
     if array.ndim != 1:
         raise UserError(f"{name} is one value an event, [N]; got shape {array.shape}")
     if array.dtype.kind == "f":
         wrong = ~(np.abs(array) <= _FLOAT_EXACT) | (array != np.trunc(array))  # NaN fails the first comparison
+        k = int(wrong.argmax()) if wrong.any() else None
     elif array.dtype.kind == "u":
-        wrong = array > np.iinfo(np.int64).max
+        k = _outside(array, 0, _INT64_MAX)
     elif array.dtype.kind == "i" or array.size == 0:
-        wrong = np.zeros(array.shape, bool)
+        return array
     else:
         raise UserError(f"{name} is whole {unit}; got values of type {array.dtype}")
-    if wrong.any():
-        k = int(wrong.argmax())
+    if k is not None:
         raise UserError(f"{name} is whole {unit}; got {array[k]!s} at event {k}; scale and round it first")
-    return array.astype(np.int64)
+    return array.astype(np.int64, copy=False)
 
 
 def _polarity(values: ArrayLike) -> np.ndarray:
     """A uint8 copy [N] in {0, 1} of bool, 0/1 or -1/+1."""
-    array = np.asarray(values)
+    array = np.array(values, order="C")
     if array.ndim != 1 or (array.dtype.kind not in "biuf" and array.size):
         raise UserError(f"p is one polarity an event, [N]; got shape {array.shape} of type {array.dtype}")
+    if array.dtype.kind == "b":
+        return array.astype(np.uint8)  # makes 1 of every true byte
     on, zero, minus = array == 1, array == 0, array == -1
     wrong = ~(on | zero | minus)
     if wrong.any():
@@ -251,4 +262,11 @@ def _polarity(values: ArrayLike) -> np.ndarray:
         raise UserError(f"a polarity is 0 or 1, -1 or +1, False or True; got {array[k]!s} at event {k}")
     if zero.any() and minus.any():
         raise UserError("polarities mix 0 and -1, so OFF is not one of them; give 0/1 or -1/+1")
-    return on.astype(np.uint8)
+    return on.view(np.uint8)
+
+
+def _outside(values: np.ndarray, low: int, high: int) -> int | None:
+    """The first of some whole numbers that is not from `low` to `high`; None where all are."""
+    if not len(values) or (low <= int(values.min()) and int(values.max()) <= high):
+        return None
+    return int(((values < low) | (values > high)).argmax())

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import itertools
-import operator
 from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from mxsnn.errors import UserError
-from mxsnn.events.frames import flat_index, whole_times
+from mxsnn.events.frames import check_time, flat_index, whole_times
 from mxsnn.events.stream import Events
 
 
@@ -25,7 +24,7 @@ def active_events(events: Events, times: ArrayLike, start: int) -> np.ndarray:
 
     Source: Benosman et al., "Event-Based Visual Flow", TNNLS 2014.
     """
-    times, start = surface_times(times), check_start(start)
+    times, start = surface_times(times), check_time("start", start)
     surface = np.empty((len(times), events.sensor_size[1] * events.sensor_size[0] * 2), np.int64)
     for into, latest in zip(surface, _latest(events, times, start), strict=True):
         into[:] = latest
@@ -35,7 +34,7 @@ def active_events(events: Events, times: ArrayLike, start: int) -> np.ndarray:
 def time_surface(events: Events, times: ArrayLike, tau: float, start: int) -> np.ndarray:
     """The exponential time surface: exp(-(times[k] - t) / tau), t the latest event of a pixel and polarity in [start, times[k]).
 
-    `tau` in us, `times` [T] as in `active_events`: an event at times[k] itself belongs to what follows.
+    `tau` in ms, `times` [T] in us as in `active_events`: an event at times[k] itself belongs to what follows.
 
     Returns [T, H, W, 2] float32, channel 0 OFF and 1 ON, in [0, 1); 0 where there was no event.
 
@@ -44,11 +43,11 @@ def time_surface(events: Events, times: ArrayLike, tau: float, start: int) -> np
     Source: Lagorce et al., "HOTS: A Hierarchy of Event-Based Time-Surfaces for Pattern Recognition", TPAMI 2017.
     """
     check_tau(tau)
-    times, start = surface_times(times), check_start(start)
+    times, start = surface_times(times), check_time("start", start)
     surface = np.empty((len(times), events.sensor_size[1] * events.sensor_size[0] * 2), np.float32)
     for into, now, latest in zip(surface, times - start, _latest(events, times, start), strict=True):
         # exp(-1000) is 0 in float32.
-        into[:] = np.where(latest < 0, -1000.0, np.maximum((now - latest) / -tau, -1000.0))
+        into[:] = np.where(latest < 0, -1000.0, np.maximum((now - latest) / (-1000.0 * tau), -1000.0))
         np.exp(into, out=into)
     return surface.reshape(len(times), *events.sensor_size[::-1], 2)
 
@@ -71,15 +70,7 @@ def _latest(events: Events, times: np.ndarray, start: int) -> Iterator[np.ndarra
         yield latest
 
 
-def check_start(start: int) -> int:
-    """`start` as an int. Raises: UserError where it is no whole number of us."""
-    try:
-        return operator.index(start)
-    except TypeError:
-        raise UserError(f"start is whole microseconds, got {start!r}") from None
-
-
 def check_tau(tau: float) -> None:
-    """Raises: UserError where tau is not above 0 us."""
+    """Raises: UserError where tau is not above 0 ms."""
     if not (isinstance(tau, (int, float, np.number)) and 0 < tau < np.inf):
-        raise UserError(f"tau is a number of us above 0, got {tau!r}")
+        raise UserError(f"tau is a number of ms above 0, got {tau!r}")

@@ -26,12 +26,12 @@ def active_events(events: DeviceEvents, times: ArrayLike | jax.Array) -> jax.Arr
 
 
 def time_surface(events: DeviceEvents, times: ArrayLike | jax.Array, tau: float) -> jax.Array:
-    """exp(-(times[k] - t) / tau), t of the latest event before times[k], tau in us: [T, H, W, 2] float32, as the host's."""
+    """exp(-(times[k] - t) / tau), t of the latest event before times[k], tau in ms: [T, H, W, 2] float32, as the host's."""
     check_tau(tau)
     times = _times(times)
     latest = active_events(events, times)
     age = (times[:, None, None, None] - latest).astype(jnp.float32)
-    return jnp.where(latest >= 0, jnp.exp(-age / tau), 0)
+    return jnp.where(latest >= 0, jnp.exp(-age / (1000.0 * tau)), 0)
 
 
 def _times(times: ArrayLike | jax.Array) -> jax.Array:
