@@ -6,6 +6,7 @@ import pickle
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -272,6 +273,33 @@ def test_damage_is_one_line_or_a_valid_stream(good: dict, tmp_path_factory: pyte
         if isinstance(recording, Events):
             assert (np.diff(recording.t) >= 0).all()
             assert ((recording.x >= 0) & (recording.x < 4) & (recording.y >= 0) & (recording.y < 3)).all()
+
+
+@pytest.mark.parametrize("sensor_size", [None, (640, 480)])
+@pytest.mark.parametrize("kind", [np.int32, np.int64, np.float64])
+@pytest.mark.parametrize("name", ["a.txt", "a.npz", "a.npy", "a.h5"])
+def test_repair_leaves_out_what_no_sensor_can_have_seen(name: str, kind: type, sensor_size: tuple | None, tmp_path: Path) -> None:
+    """Coordinates below 0 and beyond 16 bits, in every format that can hold them; the order of time is mended too."""
+    x = np.array([3, -1, 99_999, 7, 32_768, -32_768, -32_769, 5], kind)
+    y, p, t = np.array([0, 1, 2, 3, 2**31 - 1, 0, 0, 4], kind), np.tile([1, 0], 4), np.array([2, 4, 6, 3, 9, 10, 11, 1])
+    path = tmp_path / name
+    if name == "a.txt":
+        path.write_text("".join(f"{t / 1e6:.6f} {int(x)} {int(y)} {p}\n" for t, x, y, p in zip(t, x, y, p, strict=True)))
+    elif name == "a.npz":
+        np.savez(path, t=t, x=x, y=y, p=p)
+    elif name == "a.npy":
+        np.save(path, np.rec.fromarrays([t, x, y, p], names="t,x,y,p"))
+    else:
+        with h5py.File(path, "w") as file:
+            for key, values in {"t": t, "x": x, "y": y, "p": p}.items():
+                file[f"events/{key}"] = values
+            file["events/width"], file["events/height"] = 640, 480
+    with pytest.raises(UserError, match=r"event 1 lies at x=-1, y=1, outside .*repair=True leaves such events out"):
+        read(path, sensor_size)
+    with pytest.warns(RecordingWarning) as caught:
+        events = read(path, sensor_size, repair=True)
+    assert "5 events outside the sensor were left out" in str(caught[0].message) and len(caught) == 2
+    assert events == Events.make([1, 2, 3], [5, 3, 7], [4, 0, 3], [0, 1, 0], sensor_size or events.sensor_size)
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:

@@ -319,7 +319,7 @@ def linked(to: object) -> Callable[[h5py.File], object]:
 
 WRONG = {
     "polarity": ("rvt", one("events/p", 3, 2), "a polarity is 0 or 1.*got 2 at event 3"),
-    "coordinate": ("rvt", one("events/x", 3, 40000), "event 3 lies at x=40000"),
+    "coordinate": ("rvt", one("events/x", 3, 40000), "event 3 lies at x beyond 16 bits"),
     "sensor": ("rvt", one("events/x", 3, 346), "event 3 lies at x=346, .* outside the sensor of 346x260"),
     "order": ("rvt", one("events/t", 3, 60_000), "the times go back at event 4"),
     "length": ("rvt", replaced("events/x", np.zeros(499, "u2")), "t, x, y, p differ in length"),

@@ -17,7 +17,6 @@ from mxsnn.events.io._recording_file import SIGNATURE, File, FileImages
 from mxsnn.events.io._source import Block, Source, microseconds, named
 from mxsnn.events.recording import Frames, Recording, Triggers
 from mxsnn.events.stream import DTYPES, check_sensor_size
-from mxsnn.events.stream import columns as to_columns
 
 _BLOCK = 2**18  # events
 _CHUNK = 2**15  # events, of what is written
@@ -201,7 +200,7 @@ def _source(
             n, read = rows(file)
             for start in range(0, n, _BLOCK):
                 stop = min(start + _BLOCK, n)
-                yield Block.of(to_columns(*read(slice(start, stop))), None, stop / n)
+                yield Block.make(*read(slice(start, stop)), stop / n)
 
     return Source(blocks, sensor_size, n, recording or Recording(None))
 

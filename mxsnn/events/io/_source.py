@@ -10,17 +10,22 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from mxsnn.errors import CutShortWarning, UserError
 from mxsnn.events.recording import Recording, Triggers
 from mxsnn.events.stream import DTYPES
+from mxsnn.events.stream import columns as to_columns
+
+NOWHERE = -(2**15)
+"""A coordinate in place of one that int16 does not hold: it lies outside every sensor, too."""
 
 
 class Block(NamedTuple):
     """Consecutive events of a file as decoded, types as in `Events`; order and sensor are not checked yet.
 
-    t: int64 [N], us. x, y: int16 [N]. p: uint8 [N], 0 or 1. `triggers` that the file holds among them, in any order.
-    `done`: the part of the file that is decoded by now, 0 to 1.
+    t: int64 [N], us. x, y: int16 [N], `NOWHERE` for what does not fit. p: uint8 [N], 0 or 1. `triggers` that the file holds
+    among them, in any order. `done`: the part of the file that is decoded by now, 0 to 1.
     """
 
     t: np.ndarray
@@ -36,10 +41,28 @@ class Block(NamedTuple):
         t, x, y, p = columns
         return cls(t, x, y, p, triggers, done)
 
+    @classmethod
+    def make(cls, t: ArrayLike, x: ArrayLike, y: ArrayLike, p: ArrayLike, done: float = 1.0) -> Block:
+        """A block from four arrays [N] of any type of numbers. Raises: UserError as `mxsnn.events.stream.columns`."""
+        x, y = np.asarray(x), np.asarray(y)
+        beyond = _beyond(x), _beyond(y)
+        if not (beyond[0].any() or beyond[1].any()):
+            return cls(*to_columns(t, x, y, p), None, done)
+        found = cls(*to_columns(t, np.where(beyond[0], 0, x), np.where(beyond[1], 0, y), p), None, done)
+        for column, given, outside in zip((found.x, found.y), (x, y), beyond, strict=True):
+            wrong = given[outside].astype(float)
+            column[outside] = np.where((wrong < 0) & (wrong > NOWHERE), wrong, NOWHERE)
+        return found
+
     @property
     def columns(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """t, x, y, p."""
         return self.t, self.x, self.y, self.p
+
+
+def _beyond(values: np.ndarray) -> np.ndarray:
+    """bool: which coordinates are numbers, but of no pixel."""
+    return (values < 0) | (values >= 2**15) if values.dtype.kind in "iuf" else np.zeros(values.shape, bool)
 
 
 UNITS = {"s": 1_000_000.0, "ms": 1_000.0, "us": 1.0, "ns": 0.001}
@@ -95,7 +118,9 @@ def check_block(block: Block, sensor_size: tuple[int, int] | None, first: int = 
     if x.view(np.uint16).max() >= width or y.view(np.uint16).max() >= height:
         k = int(off_sensor(block, (width, height)).argmax())
         where = f"the sensor of {width}x{height} pixels (width x height)" if sensor_size else "any sensor"
-        raise UserError(f"event {first + k} lies at x={x[k]}, y={y[k]}, outside {where}; repair=True leaves such events out")
+        pixel = {"x": int(x[k]), "y": int(y[k])}
+        at = ", ".join(f"{axis} beyond 16 bits" if value == NOWHERE else f"{axis}={value}" for axis, value in pixel.items())
+        raise UserError(f"event {first + k} lies at {at}, outside {where}; repair=True leaves such events out")
     if last is not None and (t[0] < last or (t[1:] < t[:-1]).any()):
         k = 0 if t[0] < last else int((t[1:] < t[:-1]).argmax()) + 1
         before = t[k - 1] if k else last

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mxsnn.events.io._compiled import compiled
+from mxsnn.events.io._source import NOWHERE
 
 GOOD, BAD, POLARITY = range(3)
 """What a line is: an event, none, one whose polarity is not -1, 0 or 1."""
@@ -17,8 +18,8 @@ def parse(data, fields, scale, seen, t, x, y, p):
     """Lines of numbers between spaces, tabs, commas or semicolons, up to the last line break in uint8 `data`.
 
     `fields` [columns]: 0 to 3 for t, x, y, p, other columns are -1; times are multiplied by 10**`scale`. `seen` [3]:
-    whether a polarity -1, 0, 1 was among them. Returns bytes that are used up, lines and events among them, and what
-    the last line is; a line that is no event is not used up.
+    whether a polarity -1, 0, 1 was among them. Coordinates that int16 does not hold are `NOWHERE`. Returns bytes that are
+    used up, lines and events among them, and what the last line is; a line that is no event is not used up.
     """
     k = lines = n = 0
     end = len(data)
@@ -43,8 +44,8 @@ def parse(data, fields, scale, seen, t, x, y, p):
             if field == 0:
                 t[n] = value
             elif field == 1 or field == 2:
-                if value < 0 or value > 32767:
-                    return first, lines, n, BAD
+                if value < NOWHERE or value > 32767:
+                    value = NOWHERE
                 if field == 1:
                     x[n] = value
                 else:

@@ -31,7 +31,6 @@ from mxsnn.events.io.numpy_files import load_arrays
 from mxsnn.events.io.text import POWERS, open_text
 from mxsnn.events.recording import Frames, Recording
 from mxsnn.events.stream import check_sensor_size, find_fields
-from mxsnn.events.stream import columns as to_columns
 
 _CHUNK = 500_000  # events
 _LARGEST_TEXT = 2**26  # bytes of images.txt or metadata.json
@@ -122,7 +121,7 @@ def open_npy_folder(path: Path, sensor_size: tuple[int, int] | None, *, time_uni
             part = slice(start, start + _CHUNK)
             times = microseconds(np.asarray(t[part]), unit)
             where = np.asarray(xy[part])
-            yield Block.of(to_columns(times, where[:, 0], where[:, 1], np.asarray(p[part])), None, min(part.stop / len(t), 1.0))
+            yield Block.make(times, where[:, 0], where[:, 1], np.asarray(p[part]), min(part.stop / len(t), 1.0))
 
     return Source(blocks, sensor_size or _stated_size(path), len(t), Recording(None, frames=frames))
 
@@ -145,7 +144,7 @@ def open_npz_folder(path: Path, sensor_size: tuple[int, int] | None, *, time_uni
                 fields = {field: arrays[name] for field, name in find_fields(tuple(arrays)).items()}
                 if len(np.atleast_1d(fields["t"])):
                     fields["t"] = microseconds(fields["t"], _unit("t", fields["t"], time_unit))
-                yield Block.of(to_columns(**fields), None, (k + 1) / len(pieces))
+                yield Block.make(*(fields[name] for name in "txyp"), done=(k + 1) / len(pieces))
             except UserError as error:
                 raise UserError(f"{piece.name}: {error}") from error
 

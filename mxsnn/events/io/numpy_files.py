@@ -24,7 +24,6 @@ import numpy as np
 from mxsnn.errors import UserError
 from mxsnn.events.io._source import Block, Format, Source, microseconds
 from mxsnn.events.stream import DTYPES, check_sensor_size, find_fields
-from mxsnn.events.stream import columns as to_columns
 
 _LAYOUTS = ("TCHW", "THWC")
 _MAGIC = 8  # bytes before the length of the header
@@ -77,7 +76,7 @@ def open_numpy(
         raise UserError("whole times with polarities -1/+1 are ns from ESIM, us from others; say it with time_unit='ns' or 'us'")
     if time_unit not in (None, "us"):
         fields["t"] = microseconds(fields["t"], time_unit)
-    block = Block.of(to_columns(**fields))
+    block = Block.make(*(fields[name] for name in "txyp"))
     return Source(lambda: iter((block,)), sensor_size, len(block.t))
 
 
