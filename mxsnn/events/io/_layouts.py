@@ -200,7 +200,7 @@ def _source(
             n, read = rows(file)
             for start in range(0, n, _BLOCK):
                 stop = min(start + _BLOCK, n)
-                yield Block.make(*read(slice(start, stop)), stop / n)
+                yield Block.make(*read(slice(start, stop)), done=stop / n)
 
     return Source(blocks, sensor_size, n, recording or Recording(None))
 

@@ -42,7 +42,7 @@ class Block(NamedTuple):
         return cls(t, x, y, p, triggers, done)
 
     @classmethod
-    def make(cls, t: ArrayLike, x: ArrayLike, y: ArrayLike, p: ArrayLike, done: float = 1.0) -> Block:
+    def make(cls, t: ArrayLike, x: ArrayLike, y: ArrayLike, p: ArrayLike, *, done: float = 1.0) -> Block:
         """A block from four arrays [N] of any type of numbers. Raises: UserError as `mxsnn.events.stream.columns`."""
         x, y = np.asarray(x), np.asarray(y)
         beyond = _beyond(x), _beyond(y)

@@ -121,7 +121,7 @@ def open_npy_folder(path: Path, sensor_size: tuple[int, int] | None, *, time_uni
             part = slice(start, start + _CHUNK)
             times = microseconds(np.asarray(t[part]), unit)
             where = np.asarray(xy[part])
-            yield Block.make(times, where[:, 0], where[:, 1], np.asarray(p[part]), min(part.stop / len(t), 1.0))
+            yield Block.make(times, where[:, 0], where[:, 1], np.asarray(p[part]), done=min(part.stop / len(t), 1.0))
 
     return Source(blocks, sensor_size or _stated_size(path), len(t), Recording(None, frames=frames))
 
