@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -124,7 +124,7 @@ class LinearLatency(FrameTransform):
         last = self.steps - 1
         least = 1 - (np.arange(self.steps) + 0.5) / last if last else np.zeros(1)
         least[-1] = 0
-        return _one_spike(frames, np.maximum(least, self.threshold))
+        return _one_spike(frames, np.maximum(least, self.threshold), "right")
 
 
 @dataclass(frozen=True)
@@ -132,8 +132,8 @@ class LogLatency(FrameTransform):
     """One spike a pixel and frame, in the step in which t = tau ln(I / (I - threshold)) ms lies: [T steps, H, W, C] uint8, 0 or 1.
 
     t is when a leaky membrane with time constant `tau`, charged from 0 by a current of I, meets `threshold`. Step k of a frame is
-    [k dt, (k + 1) dt) ms. Pixels at or below the threshold never fire, nor do those whose t comes after the frame's last step:
-    all darker than `least`. For a spike of every pixel from an intensity I0 on, choose tau = steps dt / ln(I0 / (I0 - threshold)).
+    [k dt, (k + 1) dt) ms. Pixels at or below the threshold never fire, nor do those whose t comes after the frame's last step: only
+    those above `least` do. For a spike of every pixel above an intensity I0, choose tau = steps dt / ln(I0 / (I0 - threshold)).
 
     snnTorch's `spikegen.latency` has the same t, in steps, but rounds it (a step earlier or the same here), and lets pixels
     below the threshold fire last unless clip is given. Its normalize scales by the latest t of all frames of a batch; nothing is
@@ -152,7 +152,7 @@ class LogLatency(FrameTransform):
         for name in ("tau", "dt"):
             _check_number(name, getattr(self, name), 1e-9, 1e9)
         _check_number("threshold", self.threshold, 1e-6, 1)
-        if self.least > 1:
+        if self.least >= 1:
             white = math.inf if self.threshold == 1 else -self.tau * math.log1p(-self.threshold)
             end = self.steps * self.dt
             raise UserError(f"no pixel would fire: white does at {white:.3g} ms, a frame ends at {end:.3g}; shorten tau={self.tau}")
@@ -162,11 +162,11 @@ class LogLatency(FrameTransform):
 
     @property
     def least(self) -> float:
-        """The darkest intensity that fires."""
+        """The intensity above which a pixel fires."""
         return float(self._least()[-1])
 
     def __call__(self, frames: Video) -> Any:
-        return _one_spike(frames, self._least())
+        return _one_spike(frames, self._least(), "left")
 
     def _least(self) -> np.ndarray:
         return self.threshold / -np.expm1(-np.arange(1, self.steps + 1) * (self.dt / self.tau))
@@ -233,9 +233,7 @@ class Delta(FrameTransform):
         change = values - values[:1]
         size = xp.abs(change)
         if xp is np and size.size and (most := float(size.max()) / one) > _MOST:
-            raise UserError(
-                f"a pixel changes by {most:.3g} thresholds, at most {_MOST} are counted; raise threshold={self.threshold}"
-            )
+            raise UserError(f"a pixel changes by {most:.3g} thresholds, more than {_MOST}; raise threshold={self.threshold}")
         under = xp.floor(size * np.float32((1 + _SLACK) / one)).astype(np.int32)
         over = xp.ceil(size * np.float32((1 - _SLACK) / one)).astype(np.int32)
         darker = change < 0
@@ -315,16 +313,14 @@ def _intensity(frames: Any, xp: Any) -> Any:
     return xp.asarray(_LEVELS.astype(np.float32))[frames] if frames.dtype == np.uint8 else frames
 
 
-def _one_spike(frames: Any, least: np.ndarray) -> Any:
-    """In each frame, a spike in the first step k whose `least[k]` (falling, [steps]) the intensity reaches, if there is one."""
+def _one_spike(frames: Any, least: np.ndarray, side: Literal["left", "right"]) -> Any:
+    """In each frame, a spike in the first step k whose `least[k]` (falling, [steps]) the intensity is above, or (right) reaches."""
     frames, xp = _light(frames)
     steps, rising = len(least), np.minimum(least[::-1], 2.0)  # beyond 1 none is reached
     if frames.dtype == np.uint8:
-        reached = xp.asarray(np.searchsorted(rising, _LEVELS, side="right").astype(np.int32))[frames]
+        reached = xp.asarray(np.searchsorted(rising, _LEVELS, side).astype(np.int32))[frames]
     else:
-        near = rising.astype(np.float32)
-        near = np.where(near < rising, np.nextafter(near, np.float32(3)), near)  # a float32 is above both or neither
-        reached = xp.searchsorted(xp.asarray(near), xp.abs(frames), side="right")  # no -0.0, which some sort below 0
+        reached = xp.searchsorted(xp.asarray(rising.astype(np.float32)), xp.abs(frames), side)  # no -0.0: some sort it below 0
     return _in_steps((steps - reached)[:, None] == xp.arange(steps).reshape(steps, 1, 1, 1))
 
 
