@@ -11,6 +11,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from mxsnn.errors import UserError
+
 log = logging.getLogger(__name__)
 
 Tree = Any
@@ -57,10 +59,14 @@ class Checkpoints:
         """The newest good checkpoint in the shape of `like`, with its step; None where there is none.
 
         One that is damaged is put aside as `<folder>/../damaged/<step>`, with a warning, and the one before it is taken.
+
+        Raises: UserError for a good one of another shape: of a network or optimiser that the code made otherwise.
         """
         for step in sorted(self._manager.all_steps(), reverse=True):
             try:
-                return step, self._read(step, like)
+                return step, _shaped(self._read(step), like, self.folder / str(step))
+            except UserError:
+                raise
             except Exception as error:  # damage shows in as many ways as there are bytes
                 aside = self.folder.parent / "damaged" / str(step)
                 log.warning("checkpoint %d is damaged (%s); put aside as %s", step, str(error).split("\n")[0][:200], aside)
@@ -71,19 +77,28 @@ class Checkpoints:
                 self._manager = self._open()
         return None
 
-    def _read(self, step: int, like: Tree) -> Tree:
-        expected, args = named(like), self._ocp.args
-        read = self._manager.restore(step, args=args.Composite(state=args.StandardRestore(expected), digest=args.JsonRestore()))
+    def _read(self, step: int) -> dict[str, np.ndarray]:
+        """The leaves by name, as they were saved."""
+        args = self._ocp.args
+        read = self._manager.restore(step, args=args.Composite(state=args.StandardRestore(), digest=args.JsonRestore()))
         state = {name: np.asarray(leaf) for name, leaf in read["state"].items()}
         if digest(state) != read["digest"]["sha256"]:
             raise ValueError("its contents do not match its digest")
-        for name, leaf in expected.items():
-            if (state[name].shape, state[name].dtype) != (leaf.shape, leaf.dtype):
-                raise ValueError(f"{name} is {state[name].dtype}{state[name].shape}, not {leaf.dtype}{leaf.shape}")
-        leaves = [jax.numpy.asarray(state[name]) for name in expected]
-        return jax.tree.unflatten(jax.tree.structure(like), leaves)
+        return state
 
     def close(self) -> None:
         """Waits for what is being written."""
         self._manager.wait_until_finished()
         self._manager.close()
+
+
+def _shaped(state: dict[str, np.ndarray], like: Tree, path: Path) -> Tree:
+    """The leaves in the shape of `like`. Raises: UserError that names the first that differs."""
+    there, expected = ({n: f"{leaf.dtype}{list(leaf.shape)}" for n, leaf in leaves.items()} for leaves in (state, named(like)))
+    for name in (*expected, *there):
+        if there.get(name) != expected.get(name):
+            raise UserError(
+                f"{path}: its {name} is {there.get(name, 'missing')}, of this run {expected.get(name, 'missing')}: other code began"
+                " the run; go on with that (its versions are in environment.json), or give another --out"
+            )
+    return jax.tree.unflatten(jax.tree.structure(like), [jax.numpy.asarray(state[name]) for name in expected])
