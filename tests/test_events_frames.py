@@ -16,18 +16,7 @@ from hypothesis import strategies as st
 from mxsnn.errors import UserError
 from mxsnn.events import Events, encode, frames_by_count, frames_by_duration, frames_by_time
 from mxsnn.events.frames import count_bounds, time_edges
-
-SIZE = (5, 3)  # width, height: not square
-
-
-@st.composite
-def streams(draw: st.DrawFn, span: int = 40) -> tuple[Events, int]:
-    """A stream with duplicates, and a time near which it lies."""
-    origin = draw(st.sampled_from([0, 7, -3, 2**40 + 1, -(2**50)]))
-    times = sorted(draw(st.lists(st.integers(-5, span + 5), max_size=40)))
-    n = len(times)
-    x, y, p = (draw(st.lists(st.integers(0, top), min_size=n, max_size=n)) for top in (SIZE[0] - 1, SIZE[1] - 1, 1))
-    return Events.make(np.array(times, np.int64) + origin, x, y, p, SIZE), origin
+from tests.streams import CAPACITY, SIZE, random_stream, same, streams
 
 
 def reference(events: Events, part_of: Sequence[int | None], parts: int, clip: int | None) -> np.ndarray:
@@ -40,8 +29,7 @@ def reference(events: Events, part_of: Sequence[int | None], parts: int, clip: i
 
 
 clips = st.none() | st.sampled_from([1, 2, 300])
-parts = st.sampled_from([1, 2, 3, 7, 16, 61])  # few, as each is a program to compile
-CAPACITY = 64
+parts = st.sampled_from([1, 2, 7, 61])  # few, as each is a program to compile
 
 
 @given(streams(), parts, st.integers(1, 60), clips)
@@ -54,8 +42,7 @@ def test_by_time(drawn: tuple, bins: int, length: int, clip: int | None) -> None
     frames = frames_by_time(events, bins, start, start + length, clip)
     np.testing.assert_array_equal(frames, expected)
     on_device = encode.frames_by_time(encode.to_device(events, start, start + length, CAPACITY), bins, clip)
-    assert on_device.dtype == frames.dtype
-    np.testing.assert_array_equal(on_device, frames)
+    same(on_device, frames)
 
 
 @given(streams(), st.integers(1, 60), st.integers(1, 60), clips)
@@ -66,8 +53,7 @@ def test_by_duration(drawn: tuple, duration: int, length: int, clip: int | None)
     frames = frames_by_duration(events, duration, start, start + length, clip)
     np.testing.assert_array_equal(frames, expected)
     on_device = encode.frames_by_duration(encode.to_device(events, start, start + length, CAPACITY), duration, clip)
-    assert on_device.dtype == frames.dtype
-    np.testing.assert_array_equal(on_device, frames)
+    same(on_device, frames)
 
 
 @given(streams(), parts, clips)
@@ -78,23 +64,23 @@ def test_by_count(drawn: tuple, count: int, clip: int | None) -> None:
     frames = frames_by_count(events, count, clip)
     np.testing.assert_array_equal(frames, reference(events, part_of, count, clip))
     on_device = encode.frames_by_count(encode.to_device(events, start - 10, start + 100, CAPACITY), count, clip)
-    assert on_device.dtype == frames.dtype
-    np.testing.assert_array_equal(on_device, frames)
+    same(on_device, frames)
     if clip is None:
         sizes = frames.sum((1, 2, 3))
         assert sizes.sum() == n
         assert sizes.max() - sizes.min() <= 1
 
 
-@given(streams(), st.sampled_from([0, 1, 23]), st.sampled_from([1, 5]))
-def test_padding_does_not_count(drawn: tuple, padding: int, parts: int) -> None:
-    events, start = drawn
-    window = events.window(start, start + 40)
-    device = encode.to_device(events, start, start + 40, capacity=len(window) + padding + 1)
-    assert int(device.count) == len(window)
-    np.testing.assert_array_equal(encode.frames_by_time(device, parts), frames_by_time(events, parts, start, start + 40))
-    np.testing.assert_array_equal(encode.frames_by_count(device, parts), frames_by_count(window, parts))
-    np.testing.assert_array_equal(encode.frames_by_duration(device, parts), frames_by_duration(events, parts, start, start + 40))
+@pytest.mark.parametrize("padding", [0, 1, 23])
+@pytest.mark.parametrize("n", [1, 17])
+def test_padding_does_not_count(padding: int, n: int) -> None:
+    events = random_stream(n, 40)
+    device = encode.to_device(events, 0, 40, capacity=n + padding)
+    assert len(device.t) == n + padding
+    assert int(device.count) == n
+    same(encode.frames_by_time(device, 5), frames_by_time(events, 5, 0, 40))
+    same(encode.frames_by_count(device, 5), frames_by_count(events, 5))
+    same(encode.frames_by_duration(device, 5), frames_by_duration(events, 5, 0, 40))
 
 
 def test_the_last_event_counts() -> None:
@@ -144,8 +130,7 @@ def test_empty_streams_and_windows() -> None:
 
 
 def test_frames_of_consecutive_windows_are_the_frames_of_the_whole() -> None:
-    rng = np.random.default_rng(0)
-    events = Events.make(np.sort(rng.integers(0, 1000, 500)), rng.integers(0, 5, 500), rng.integers(0, 3, 500), np.ones(500), SIZE)
+    events = random_stream(500, 1000)
     parts = [frames_by_time(events, 3, start, start + 250) for start in range(0, 1000, 250)]
     np.testing.assert_array_equal(np.concatenate(parts).sum(0), frames_by_time(events, 1, 0, 1000)[0])
 
@@ -173,12 +158,8 @@ def test_huge_times_on_the_device() -> None:
 
 
 def test_jit_and_vmap_share_one_program() -> None:
-    rng = np.random.default_rng(1)
-    streams = [
-        Events.make(np.sort(rng.integers(0, 100, n)), rng.integers(0, 5, n), rng.integers(0, 3, n), rng.integers(0, 2, n), SIZE)
-        for n in (0, 1, 17)
-    ]
-    device = [encode.to_device(events, 0, 100, capacity=20) for events in streams]
+    several = [random_stream(n, 100, seed=n) for n in (0, 1, 17)]
+    device = [encode.to_device(events, 0, 100, capacity=20) for events in several]
     traces = 0
 
     @jax.jit
@@ -187,13 +168,13 @@ def test_jit_and_vmap_share_one_program() -> None:
         traces += 1
         return encode.frames_by_time(events, 4)
 
-    for events, on_device in zip(streams, device, strict=True):
+    for events, on_device in zip(several, device, strict=True):
         np.testing.assert_array_equal(encoded(on_device), frames_by_time(events, 4, 0, 100))
     assert traces == 1
     batch = jax.tree.map(lambda *leaves: jnp.stack(leaves), *device)
     frames = jax.jit(jax.vmap(lambda events: encode.frames_by_count(events, 3), out_axes=1))(batch)
     assert frames.shape == (3, 3, 3, 5, 2)  # [T, B, H, W, 2]
-    for k, events in enumerate(streams):
+    for k, events in enumerate(several):
         np.testing.assert_array_equal(frames[:, k], frames_by_count(events, 3))
 
 

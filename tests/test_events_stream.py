@@ -39,6 +39,21 @@ def test_polarity_is_normalised(polarity: object) -> None:
     assert Events.make([0, 1, 2], [0, 0, 0], [0, 0, 0], polarity).p.tolist() == [1, 0, 1]
 
 
+def test_a_true_byte_of_any_value_is_on() -> None:
+    assert Events.make([0, 1, 2], [0] * 3, [0] * 3, np.frombuffer(b"\x02\x00\xff", bool)).p.tolist() == [1, 0, 1]
+
+
+@pytest.mark.parametrize("dtype", [">i8", "<u8", "u1", "i1", ">i2", "f4", "f8", "?"])
+def test_numbers_of_any_type(dtype: str) -> None:
+    array = np.zeros(4, [("p", dtype), ("x", dtype), ("t", dtype), ("y", dtype)])  # none lies on a boundary of its type
+    array["t"], array["x"], array["y"], array["p"] = [0, 0, 1, 1], [0, 1, 0, 1], [1, 1, 0, 0], [0, 1, 1, 0]
+    if dtype == "?":
+        with pytest.raises(UserError, match="t is whole microseconds; got values of type bool"):
+            from_structured(array, (2, 2))
+    else:
+        assert from_structured(array, (2, 2)) == Events.make([0, 0, 1, 1], [0, 1, 0, 1], [1, 1, 0, 0], [0, 1, 1, 0], (2, 2))
+
+
 def test_all_off_in_either_convention() -> None:
     assert Events.make([0, 1], [0, 0], [0, 0], [-1, -1]).p.tolist() == [0, 0]
     assert Events.make([0, 1], [0, 0], [0, 0], [0, 0]).p.tolist() == [0, 0]
@@ -134,6 +149,23 @@ def test_windows_are_views_of_given_times() -> None:
     assert events.window(0, 1).sensor_size == events.sensor_size
     with pytest.raises(UserError, match="t0 <= t1"):
         events.window(5, 4)
+
+
+def test_bounds_that_a_float_would_merge() -> None:
+    """NumPy compares an int64 with a uint64 as floats, of which there is one for every 1024 us at 2^63."""
+    last = 2**63 - 1
+    events = Events.make([-(2**63), last - 1, last], [0, 1, 2], [0, 0, 0], [1, 1, 1])
+    for bound in (last, np.uint64(last), np.int64(last)):
+        assert events.window(0, bound).x.tolist() == [1]
+        assert events.window(bound, bound).x.tolist() == []
+        assert events.window(bound, 2**63).x.tolist() == [2]
+    assert events.window(0, np.uint64(2**64 - 1)).x.tolist() == [1, 2]
+    assert events.window(-(2**70), 2**70).x.tolist() == [0, 1, 2]
+    assert len(events.window(2**63, 2**64)) == len(events.window(-(2**70), -(2**63))) == 0
+    far = Events.make([2**53, 2**53 + 1], [0, 1], [0, 0], [1, 1])
+    assert far.window(np.uint64(2**53 + 1), np.uint64(2**53 + 2)).x.tolist() == [1]
+    with pytest.raises(UserError, match=r"whole microseconds, got t0=0.5"):
+        far.window(0.5, 3)  # pyrefly: ignore[bad-argument-type]
 
 
 def test_equal_streams() -> None:
