@@ -568,3 +568,15 @@ def test_a_real_video(test_data: Path, name: str) -> None:
     np.testing.assert_array_equal(counts, jax.jit(Delta(0.04))(held))
     code = LogLatency(8, tau=20.0, dt=2.0, threshold=0.1)
     np.testing.assert_array_equal(code(held), jax.jit(code)(held))
+
+
+def test_the_document_runs() -> None:
+    document = (Path(__file__).parents[1] / "docs" / "frames.md").read_text("utf-8")
+    (block,) = re.findall(r"```python\n(.*?)```", document, re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(block, names)
+    assert names["held"].shape[:3] == names["seen"].shape[:3] == names["spikes"].shape[:3]
+    # Exposures end at 10, 43.3, 76.7, 110, 143.3 and 176.7 ms, the parts at 25, 50, ...
+    assert names["held"][:, 0, 0, 0].tolist() == [0, 51, 51, 102, 153, 204, 204, 255]
+    assert names["moved"][:, 0, 0, 1].tolist() == [0, 2, 2, 2, 2, 2]
+    assert all(f"`{cls.__name__}(" in document for cls in INTENSITY)
