@@ -60,7 +60,7 @@ class EventDrop(Augmentation):
 
         def of_a_time() -> Stream:
             duration = xp.asarray([length * k // 10 for k in range(10)])[tenths]
-            first = start + below(place, length - duration + 1)
+            first = start + below(place, length - duration + 1).astype(events.t.dtype)
             return select(events, (events.t < first) | (events.t >= first + duration))
 
         def of_a_place() -> Stream:

@@ -65,7 +65,7 @@ class Noise(Augmentation):
         if xp is np:
             most = int(n)
         more = {
-            "t": start + below(fold_in(key, 2), length, most),
+            "t": start + below(fold_in(key, 2), length, most).astype(events.t.dtype),
             "x": below(fold_in(key, 3), width, most),
             "y": below(fold_in(key, 4), height, most),
             "p": bits(fold_in(key, 5), most) >> 31,
