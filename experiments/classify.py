@@ -30,6 +30,7 @@ from mxsnn.data.datasets.base import whole_files
 from mxsnn.data.encoded import Encoded
 from mxsnn.data.pipeline import Batch, Resident, Source
 from mxsnn.data.splits import Split, folds, official, with_validation
+from mxsnn.data.streams import ResidentStreams
 from mxsnn.errors import UserError
 from mxsnn.events.augment.frames import affine
 from mxsnn.events.tonic import Encoding, compose
@@ -97,14 +98,21 @@ def _data(settings: Config) -> tuple[datasets.Recordings, Encoded]:
 
 
 def _source(settings: Config, encoded: Encoded) -> Source:
-    """The encoded set on the device where it fits, else streamed; every recording is read once here, so that damage shows early."""
+    """The set on the device where it fits, encoded or, to be augmented, as streams; else streamed from the host.
+
+    Every recording is read once here, so that damage shows early.
+    """
+    if encoded.augmented is not None and settings.resident is not False:
+        try:
+            return ResidentStreams(encoded, _room())
+        except UserError as error:
+            if settings.resident:
+                raise
+            log.warning("augmented on the host: %s", error)
     source = encoded if settings.cache == "off" else Cached(encoded, settings.cache)
     sample = source.frames(np.arange(1), None)
     size, room = sample.nbytes * len(encoded), _room()
-    fits = encoded.augmented is None and size <= room
-    if settings.resident and encoded.augmented is not None:
-        raise UserError("--data.augment draws anew in each epoch, so the set cannot be resident; leave out --resident")
-    resident = settings.resident or (settings.resident is None and fits)
+    resident = encoded.augmented is None and (settings.resident or (settings.resident is None and size <= room))
     if isinstance(source, Cached) and encoded.augmented is None and (settings.workers or not resident):
         source.fill(settings.workers)
     elif not resident:

@@ -37,7 +37,7 @@ class Data:
     encoding: tuple[str, ...] = ()
     """transforms of mxsnn and tonic, e.g. "Denoise(filter_time=10000)" "TimeFrames(bins=16, start=0, stop=340000)"; us"""
     augment: tuple[str, ...] = ()
-    """random transforms of events that come before the encoding, in training only"""
+    """random transforms of events that come before the encoding, in training only, e.g. "FlipLR()": docs/augmentation.md"""
     shift: float = 0.0
     """training samples are moved by up to so many pixels"""
     rotate: float = 0.0
@@ -102,7 +102,7 @@ class Config:
     cache: str | None = None
     """folder of encoded samples, which are encoded once for all runs; None: ~/.cache/mxsnn/samples; off: none are kept"""
     resident: bool | None = None
-    """keep the encoded set on the device; None: if it fits"""
+    """keep the set on the device, encoded, or as events where they are augmented; None: if it fits"""
     wandb: Literal["off", "offline", "online"] = "off"
     """also log to Weights & Biases; offline needs no account"""
     profile: bool = False

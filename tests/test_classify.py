@@ -231,7 +231,7 @@ def test_damaged_data_is_one_line(digits, monkeypatch, capsys, tmp_path, damage,
         (["smoke", "--folds", "500"], "the smallest class has 100"),
         (["smoke", "--folds", "1"], "--folds"),
         (["smoke", "--train.epochs", "0"], "--train.epochs"),
-        (["smoke", "--resident", "True", "--data.augment", "DropEvent(p=0.1)"], "leave out --resident"),
+        (["smoke", "--resident", "True", "--data.augment", "DropEvent(p=0.1)"], "DropEvent(p=0.1) is not for the device"),
     ],
 )
 def test_mistakes_are_one_line_and_write_nothing(arguments, message, monkeypatch, capsys, tmp_path):

@@ -8,6 +8,7 @@ import numpy as np
 
 from mxsnn.data.datasets import Recordings
 from mxsnn.errors import UserError
+from mxsnn.events import Events
 from mxsnn.events.tonic import Encoding
 
 
@@ -45,6 +46,15 @@ class Encoded:
         if epoch is None or self.augmented is None:
             return there
         return np.array([self._relabelled(label, epoch, int(i)) for label, i in zip(there, indices, strict=True)])
+
+    def stream(self, index: int) -> Events:
+        """The events of a recording. Raises: UserError for ready frames, and where it is of another sensor than the encoding."""
+        recording, sensor = self.recordings[index], self.recordings.sensor_size
+        if not isinstance(recording, Events):
+            raise self._wrong(index, "is frames already, not a stream of events")
+        if recording.sensor_size != sensor:
+            raise self._wrong(index, f"is of a sensor of {recording.sensor_size} pixels, the data set's is of {sensor}")
+        return recording
 
     def _one(self, index: int, epoch: int | None) -> np.ndarray:
         recording = self.recordings[index]

@@ -12,7 +12,7 @@ import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tonic.transforms
@@ -20,12 +20,18 @@ import tonic.transforms
 from mxsnn.errors import UserError
 from mxsnn.events._guard import RULES, Guard, TonicWarning
 from mxsnn.events.augment import Augmentation
+from mxsnn.events.encodings import Encoder
 from mxsnn.events.filters import Filter
 from mxsnn.events.intensity import FrameTransform
 from mxsnn.events.random import Key, fold_in, host_key
 from mxsnn.events.stream import Events, check_sensor_size, from_structured, to_structured
 from mxsnn.events.transforms import TRANSFORMS
 from mxsnn.spec import build, suggestion
+
+if TYPE_CHECKING:
+    import jax
+
+    from mxsnn.events.encode import DeviceEvents
 
 __all__ = ["Encoding", "TonicWarning", "compose", "from_tonic", "to_tonic"]
 
@@ -66,7 +72,8 @@ class Encoding(tonic.transforms.Compose):
         self.specs = tuple(specs)
         self.sensor_size = check_sensor_size(sensor_size)
         self._tonics = any(isinstance(t, Guard) and t.ask(t.rule.random) for t in self.transforms)  # draws from np.random
-        self.random = self._tonics or any(isinstance(t, Augmentation) for t in self.transforms)
+        self._augments = any(isinstance(t, Augmentation) for t in self.transforms)
+        self.random = self._tonics or self._augments
         self.keyed = any(_keyed(t) and not isinstance(t, Augmentation) for t in self.transforms)
 
     def __repr__(self) -> str:
@@ -85,6 +92,11 @@ class Encoding(tonic.transforms.Compose):
             elif transform.transform is tonic.transforms.ToBinaRep and dt is not None:
                 dt *= transform.arguments.get("n_bits", 8)  # so many frames become one
         return dt
+
+    @property
+    def window(self) -> tuple[int, int] | None:
+        """[start, stop) us of the transform that makes frames, None where it has none; augmentations see the events in it alone."""
+        return next((t.window for t in self.transforms if isinstance(t, Encoder)), None)
 
     def output_shape(self) -> tuple[int | None, int, int, int]:
         """[T, H, W, C] of what a stream becomes; T is None where it depends on the recording.
@@ -117,9 +129,24 @@ class Encoding(tonic.transforms.Compose):
             events = from_tonic(events, self.sensor_size)
         self._check(events)
         item: Any = events
+        if self._augments and self.window and isinstance(item, Events):
+            item = item.window(*self.window)
+        with_keys = list(self._with_keys(seed))
         with _seeded(seed) if self._tonics else nullcontext():
-            for transform, key in self._with_keys(seed):  # unlike tonic's, on through an empty stream: its frames are zeros
+            for transform, key in with_keys:  # unlike tonic's, on through an empty stream: its frames are zeros
                 item = _apply(transform, item, key)
+        return item
+
+    def on_device(self, events: DeviceEvents, key: jax.Array) -> jax.Array:
+        """The same of a stream on the device, of `window`; to the bit, where the key is that of `host_key(*seed)`. May be traced.
+
+        Raises: UserError for transforms that there are on the host only: filters and tonic's.
+        """
+        item: Any = events
+        for k, (transform, spec) in enumerate(zip(self.transforms, self.specs, strict=True)):
+            if not isinstance(transform, Augmentation | Encoder):
+                raise UserError(f"{spec} is not for the device; there are augmentations and encodings of mxsnn")
+            item = _apply(transform, item, fold_in(key, k) if _keyed(transform) else None)
         return item
 
     def relabel(self, name: str, seed: int | Sequence[int]) -> str:

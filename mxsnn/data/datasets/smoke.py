@@ -47,7 +47,7 @@ def smoke(n: int = 600, seed: int = 0, sensor_size: Sequence[int] = (32, 24)) ->
         classes=CLASSES,
         sensor_size=(width, height),
         test=index // len(CLASSES) % 5 == 4,
-        identities=(f"smoke version=1 n={n} seed={seed} sensor={width}x{height}",),
+        identities=tuple(f"smoke version=1 n={n} seed={seed} sensor={width}x{height} index={i}" for i in range(n)),
     )
 
 

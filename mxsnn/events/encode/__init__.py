@@ -1,10 +1,11 @@
 """Encodings on the device, equal to those of the host: integers to the bit, floats to 1e-6.
 
-`to_device` brings one window of a stream over; the functions here are pure and may be traced, mapped and compiled. Streams that
-are padded to one capacity share their compiled program and can be stacked. Times are int32 us since the start of the window.
+`to_device` brings one window of a stream over, `stack` that of several for `jax.vmap`; the functions here are pure and may be
+traced, mapped and compiled. Streams that are padded to one capacity share their compiled program. Times are int32 us since the
+start of the window.
 """
 
-from mxsnn.events.encode.device import DeviceEvents, to_device
+from mxsnn.events.encode.device import DeviceEvents, stack, to_device
 from mxsnn.events.encode.frames import bina_rep, frames_by_count, frames_by_duration, frames_by_time, frames_in_windows
 from mxsnn.events.encode.stacks import sbn, sbt
 from mxsnn.events.encode.surfaces import active_events, time_surface
@@ -20,6 +21,7 @@ __all__ = [
     "frames_in_windows",
     "sbn",
     "sbt",
+    "stack",
     "time_surface",
     "to_device",
     "voxel_grid",

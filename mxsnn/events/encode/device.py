@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from mxsnn.errors import UserError
 from mxsnn.events.frames import check_positive, whole_times, window_length
-from mxsnn.events.stream import Events
+from mxsnn.events.stream import DTYPES, Events
 
 INT32 = 2**31
 
@@ -49,19 +50,33 @@ def to_device(events: Events, start: int, stop: int, capacity: int | None = None
 
     Raises: UserError for a window beyond 2**31 - 1 us, or more events than `capacity`: none is dropped.
     """
+    return jax.tree.map(lambda leaf: leaf[0], stack([events], start, stop, capacity))
+
+
+def stack(streams: Sequence[Events], start: int, stop: int, capacity: int | None = None) -> DeviceEvents:
+    """Several streams [B] of one sensor, all of the window [start, stop) us and padded to `capacity` (None: the longest).
+
+    Each leaf has a first axis B, for `jax.vmap`. Raises: UserError as `to_device`, for no stream, and for several sensors.
+    """
     length = window_length(start, stop)
     if length >= INT32:
         raise UserError(f"the device holds times as int32 us: a window is at most {INT32 - 1} us, got {length}; split it")
-    window = events.window(start, stop)
-    capacity = len(window) if capacity is None else check_positive("capacity", capacity)
-    padding = capacity - len(window)
-    if padding < 0:
-        raise UserError(f"the window holds {len(window)} events, more than capacity={capacity}")
-    arrays = ((window.t - start).astype(np.int32), window.x, window.y, window.p)
+    sizes = {events.sensor_size for events in streams}
+    if len(sizes) != 1:
+        raise UserError(f"streams of one sensor are stacked, got {len(streams)} of {len(sizes)} sensors")
+    windows = [events.window(start, stop) for events in streams]
+    most = max(map(len, windows))
+    capacity = most if capacity is None else check_positive("capacity", capacity)
+    if most > capacity:
+        raise UserError(f"the window holds {most} events, more than capacity={capacity}")
+    arrays = {name: np.zeros((len(windows), capacity), np.int32 if name == "t" else dtype) for name, dtype in DTYPES.items()}
+    for k, window in enumerate(windows):
+        for name, array in arrays.items():
+            array[k, : len(window)] = window.t - start if name == "t" else getattr(window, name)
     return DeviceEvents(
-        *(jnp.asarray(np.pad(array, (0, padding))) for array in arrays),
-        count=jnp.int32(len(window)),
-        sensor_size=events.sensor_size,
+        *(jnp.asarray(arrays[name]) for name in "txyp"),
+        count=jnp.asarray(list(map(len, windows)), jnp.int32),
+        sensor_size=sizes.pop(),
         length=length,
     )
 
