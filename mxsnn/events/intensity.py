@@ -108,7 +108,7 @@ class LinearLatency(FrameTransform):
     do. Halves, which no uint8 meets, count as the earlier step.
 
     snnTorch's `spikegen.latency` with linear, normalize and clip, and SpikingJelly's `LatencyEncoder("linear")`, which knows no
-    threshold, do the same for images but for halves. Left at its defaults, snnTorch lets pixels below the threshold fire last.
+    threshold, do the same for images but for halves. Without clip, snnTorch lets pixels below the threshold fire with the darkest.
 
     Source: Thorpe et al., "Spike-Based Strategies for Rapid Processing", Neural Networks 2001.
     """
@@ -135,9 +135,10 @@ class LogLatency(FrameTransform):
     [k dt, (k + 1) dt) ms. Pixels at or below the threshold never fire, nor do those whose t comes after the frame's last step: only
     those above `least` do. For a spike of every pixel above an intensity I0, choose tau = steps dt / ln(I0 / (I0 - threshold)).
 
-    snnTorch's `spikegen.latency` has the same t, in steps, but rounds it (a step earlier or the same here), and lets pixels
-    below the threshold fire last unless clip is given. Its normalize scales by the latest t of all frames of a batch; nothing is
-    scaled here, as a frame would depend on later ones. SpikingJelly's "log" is another rule, (T - 1) - ln(1 + I (e^(T-1) - 1)).
+    snnTorch's `spikegen.latency` has the same t, in steps, but rounds it, which is this step or the next; spikes beyond the last
+    step are an error there, and pixels below the threshold fire late unless clip is given. Its normalize scales by the latest t of
+    all that it is given; nothing is scaled here, as a frame would depend on later ones. SpikingJelly's "log" is another rule,
+    (T - 1) - ln(1 + I (e^(T - 1) - 1)).
 
     Raises: UserError where not even white fires.
     """
