@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from mxsnn.events import sides
 from mxsnn.events.augment._base import Augmentation, Stream, arrays, check_chance, check_window, choose, happens, taken, within
 from mxsnn.events.random import Key
+from mxsnn.events.stream import Events
 
 
 @dataclass(frozen=True)
@@ -90,10 +91,11 @@ class TimeReversal(Augmentation):
         events, start = within(events, self.start, self.stop)
 
         def reverse() -> Stream:
-            xp, n = arrays(events), len(events.t)
-            # On the device padding lies behind the events, and stays there: places below 0 are those of the padding.
-            last = getattr(events, "count", n) - 1
-            back = taken(events, xp.maximum(last - xp.arange(n), 0), last + 1)
+            if isinstance(events, Events):
+                back = taken(events, slice(None, None, -1), len(events))
+            else:  # padding lies behind the events, and stays there: places below 0 are those of the padding
+                last = events.count - 1 - arrays(events).arange(len(events.t))
+                back = taken(events, last.clip(0), events.count)
             return replace(back, t=2 * start + (self.stop - self.start - 1) - back.t, p=back.p ^ self.flip_polarity)
 
         return choose(happens(key, self.p), lambda: events, reverse)
