@@ -5,7 +5,7 @@ from __future__ import annotations
 import abc
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -72,7 +72,7 @@ class FedBack:
 
     @property
     def outputs(self) -> Outputs:
-        return self.neuron.outputs
+        return Outputs.of(self.neuron)
 
     def init(self, shape, dtype=jnp.float32) -> State:
         return self.neuron.init(shape, dtype), jnp.zeros(shape, dtype)
@@ -98,7 +98,7 @@ class Recurrent(Spiking):
         kernel = self.kernel[...]
         if xs.shape[-1] != kernel.shape[0]:
             raise ValueError(f"Recurrent was made for {kernel.shape[0]} features; got inputs {xs.shape}")
-        return unroll(cast(Neuron, FedBack(self.neuron, kernel)), xs, state, self.backend)
+        return unroll(FedBack(self.neuron, kernel), xs, state, self.backend)
 
 
 def count(out: Array) -> Array:

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from mxsnn.engine import BACKENDS, unroll
-from mxsnn.neurons import Neuron
+from mxsnn.neurons import Neuron, Outputs
 from mxsnn.typing import Array
 
 T, B, N = 13, 3, 4  # a prime number of steps: no chunk divides it
@@ -58,7 +58,7 @@ def check_outputs(neuron: Neuron) -> None:
         assert all(np.isfinite(s).all() for s in jax.tree.leaves(state)), (
             f"the state is not finite at {scale} times the usual input"
         )
-        assert np.asarray(out) in neuron.outputs, f"declared {neuron.outputs}, got {np.unique(out)[:8]}"
+        assert np.asarray(out) in Outputs.of(neuron), f"declared {Outputs.of(neuron)}, got {np.unique(out)[:8]}"
 
 
 def check_elementwise(neuron: Neuron) -> None:

@@ -58,7 +58,7 @@ def unroll(neuron: Neuron, xs: ArrayLike, state: State | None = None, backend: s
         f"a step of {type(neuron).__name__} changes its state; do the parameters broadcast against {x.shape}?",
     )
     state, out = BACKENDS[choose(neuron, xs, backend).backend](neuron, state, xs)
-    if neuron.outputs is not Outputs.REAL and jnp.issubdtype(xs.dtype, jnp.floating):
+    if Outputs.of(neuron) is not Outputs.REAL and jnp.issubdtype(xs.dtype, jnp.floating):
         out = out.astype(xs.dtype)
     return state, out
 

@@ -26,6 +26,11 @@ class Outputs(enum.Enum):
     INTEGER = "an integer"
     REAL = "a real number"
 
+    @classmethod
+    def of(cls, neuron: Neuron) -> Outputs:
+        """What a neuron declares; BINARY where it declares nothing."""
+        return getattr(neuron, "outputs", cls.BINARY)
+
     def __contains__(self, values) -> bool:
         values = np.asarray(values)
         whole = bool((values == np.round(values)).all())
@@ -37,10 +42,10 @@ class Neuron(Protocol):
     """Two pure functions over a pytree of parameters, elementwise in `x`: so it runs in a scan, under vmap or inside a kernel.
 
     The leaves are the parameters: scalars or arrays that broadcast against the neurons (`[N]` per neuron, `[C]` per channel of
-    `[H, W, C]`). Fields marked `static()` are functions that the neuron is given.
+    `[H, W, C]`). Fields marked `static()` are functions that the neuron is given. A class attribute `outputs` (an `Outputs`)
+    declares what comes out, where that is not 0 or 1.
     """
 
-    outputs: ClassVar[Outputs]
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
     def init(self, shape: tuple[int, ...], dtype: Any = jnp.float32) -> State:
@@ -106,7 +111,7 @@ def parameters(cls: type[T]) -> type[T]:
 def neuron(cls: type[T]) -> type[T]:
     """Makes a class with `init` and `step` a neuron: frozen, a pytree of its parameters, registered by name in `NEURONS`.
 
-    `outputs` (an `Outputs`) is BINARY unless the class says otherwise. Raises TypeError for a class without `init` or `step`,
+    `outputs` (an `Outputs`) is BINARY where the class does not say it. Raises TypeError for a class without `init` or `step`,
     ValueError for a name that another class has.
     """
     missing = [name for name in ("init", "step") if not callable(getattr(cls, name, None))]
@@ -115,7 +120,5 @@ def neuron(cls: type[T]) -> type[T]:
     known = NEURONS.get(cls.__name__)
     if known is not None and (known.__module__, known.__qualname__) != (cls.__module__, cls.__qualname__):
         raise ValueError(f"the name {cls.__name__} is taken by {known.__module__}.{known.__qualname__}; choose another")
-    if not hasattr(cls, "outputs"):
-        cls.outputs = Outputs.BINARY
     NEURONS[cls.__name__] = cls = parameters(cls)
     return cls
