@@ -1,4 +1,4 @@
-"""Streams that encodings and filters are tried on, and how results of host and device are compared."""
+"""Encodings and filters of each kind, streams that they are tried on, and how results of host and device are compared."""
 
 from __future__ import annotations
 
@@ -6,11 +6,26 @@ import jax
 import numpy as np
 from hypothesis import strategies as st
 
-from mxsnn.events import Events
+from mxsnn.events import Events, encodings
+from mxsnn.events.filters import (
+    BackgroundActivity,
+    Crop,
+    Decimation,
+    Flicker,
+    HotPixels,
+    Integrate,
+    MergePolarities,
+    MovingCrop,
+    Polarity,
+    Pool,
+    RateLimit,
+    Refractory,
+)
 
 SIZE = (5, 3)  # width, height: not square
 CAPACITY = 64  # more than `streams` draws
-ORIGINS = (0, 7, -3, 2**31 + 5, 2**40 + 1, -(2**50))  # us, most beyond what an int32 holds
+FAR = 2**40 + 1  # us: a clock that an int32 does not hold
+ORIGINS = (0, 7, -3, 2**31 + 5, FAR, -(2**50))  # us, most beyond what an int32 holds
 
 
 @st.composite
@@ -49,3 +64,45 @@ def same(device: jax.Array, host: np.ndarray) -> None:
         np.testing.assert_allclose(device, host, rtol=1e-6, atol=1e-6)
     else:
         np.testing.assert_array_equal(device, host)
+
+
+def encoders_at(start: int) -> list[encodings.Encoder]:
+    """Encodings of each kind, for the window [start, start + 60) where they have one."""
+    stop = start + 60
+    return [
+        encodings.TimeFrames(7, start, stop),
+        encodings.DurationFrames(25, start, stop, clip=2),
+        encodings.CountFrames(3, clip=300),
+        encodings.WindowFrames((start + 20, start, start + 50), (start + 20, start + 30, start + 60), clip=1),
+        encodings.BinaRep(2, 3, start, stop),
+        encodings.VoxelGrid(5, start, stop),
+        encodings.ActiveEvents((start - 5, start + 20, start + 20, stop), start),
+        encodings.TimeSurface((start + 20, stop), 0.02, start),
+        encodings.SBT(4, start, stop),
+        encodings.SBT(4, start, stop, last=True),
+        encodings.SBN(3, 4),
+        encodings.SBN(3, 4, last=True),
+    ]
+
+
+def name_of(encoder: object) -> str:
+    """What a test of it is called."""
+    return type(encoder).__name__ + "(last)" * getattr(encoder, "last", False)
+
+
+# One of each, with arguments under which it drops some events of a random stream and keeps others
+EACH_FILTER = [
+    HotPixels(sigma=1),
+    BackgroundActivity(20),
+    BackgroundActivity(20, neighbours=4),
+    Refractory(30),
+    Decimation(2),
+    Flicker(mains=10_000, cycles=1, tolerance=0.5),
+    RateLimit(100_000, window=20),
+    Polarity(1),
+    MergePolarities(),
+    Crop(1, 1, 4, 3),
+    MovingCrop((0, 100, 130), ((0, 0), (5, -1), (2, 2)), 3, 2),
+    Pool(2),
+    Integrate(2),
+]

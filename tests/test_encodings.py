@@ -36,7 +36,7 @@ from mxsnn.events.encodings import ENCODINGS
 from mxsnn.events.stream import from_structured, to_structured
 from mxsnn.events.tonic import compose
 from mxsnn.events.transforms import TRANSFORMS
-from tests.streams import CAPACITY, SIZE, random_stream, rows, same, shifted, streams
+from tests.streams import CAPACITY, FAR, SIZE, encoders_at, name_of, random_stream, rows, same, shifted, streams
 
 LENGTHS = st.sampled_from([1, 7, 60])  # few, as each is a program to compile
 PARTS = st.sampled_from([1, 2, 5])
@@ -150,40 +150,6 @@ def test_voxel_grid(drawn: tuple, bins: int, length: int) -> None:
     assert (np.abs(np.asarray(device, np.float64) - expected) <= 1e-6 * np.maximum(weight, 1)).all()
 
 
-def e2vid(t: np.ndarray, x: np.ndarray, y: np.ndarray, p: np.ndarray, bins: int) -> np.ndarray:
-    """E2VID's formula, its times scaled between the first and the last event."""
-    scaled = (bins - 1) * (t - t[0]) / max(t[-1] - t[0], 1)
-    grid = np.zeros((bins, SIZE[1], SIZE[0], 1))
-    for k in range(bins):
-        np.add.at(grid[k, :, :, 0], (y, x), p * np.maximum(0, 1 - np.abs(scaled - k)))
-    return grid
-
-
-@pytest.mark.parametrize("bins", [2, 5, 10])
-@pytest.mark.parametrize("origin", [0, 2**40])
-def test_voxel_grid_is_e2vids(bins: int, origin: int) -> None:
-    events = random_stream(1000, 100_000)
-    events = Events(events.t + origin, events.x, events.y, events.p, SIZE)
-    first, last = int(events.t[0]), int(events.t[-1])
-    expected = e2vid(events.t, events.x, events.y, 2.0 * events.p - 1, bins)
-    np.testing.assert_allclose(voxel_grid(events, bins, first, last + 1), expected, rtol=1e-6, atol=1e-9)
-    np.testing.assert_allclose(encode.voxel_grid(encode.to_device(events, first, last + 1), bins), expected, atol=2e-5)
-
-
-@pytest.mark.parametrize("dtype", [np.bool_, np.int8, np.uint8, np.int64])
-def test_voxel_grid_of_any_polarity(dtype: type) -> None:
-    """tonic's loses every OFF event of its own type, and raises on uint8."""
-    events = random_stream(1000, 5000)
-    given = np.where(events.p == 1, 1, -1 if dtype == np.int64 else 0).astype(dtype)
-    array = np.empty(len(events), [("t", "<i8"), ("x", "<i2"), ("y", "<i2"), ("p", dtype)])
-    for name, values in zip("txyp", (events.t, events.x, events.y, given), strict=True):
-        array[name] = values
-    grid = TRANSFORMS["VoxelGrid"](10, 0, 5000, sensor_size=SIZE)(array)
-    np.testing.assert_array_equal(grid, voxel_grid(events, 10, 0, 5000))
-    assert grid.min() < -1
-    assert grid.sum(dtype=np.float64) == pytest.approx(2 * int(events.p.sum()) - 1000, abs=1e-3)
-
-
 def test_voxel_grid_keeps_the_weight_of_40000_events_on_a_pixel() -> None:
     n = 40_000
     events = Events.make(np.arange(n), np.full(n, 4), np.full(n, 2), np.ones(n), SIZE)
@@ -277,33 +243,7 @@ def test_sbn(drawn: tuple, images: int, count: int) -> None:
 
 # The objects
 
-FAR = 2**40 + 1  # us: a clock that an int32 does not hold
-
-
-def each_at(start: int) -> list[encodings.Encoder]:
-    """Encodings of each kind, for the window [start, start + 60) where they have one."""
-    stop = start + 60
-    return [
-        encodings.TimeFrames(7, start, stop),
-        encodings.DurationFrames(25, start, stop, clip=2),
-        encodings.CountFrames(3, clip=300),
-        encodings.WindowFrames((start + 20, start, start + 50), (start + 20, start + 30, start + 60), clip=1),
-        encodings.BinaRep(2, 3, start, stop),
-        encodings.VoxelGrid(5, start, stop),
-        encodings.ActiveEvents((start - 5, start + 20, start + 20, stop), start),
-        encodings.TimeSurface((start + 20, stop), 0.02, start),
-        encodings.SBT(4, start, stop),
-        encodings.SBT(4, start, stop, last=True),
-        encodings.SBN(3, 4),
-        encodings.SBN(3, 4, last=True),
-    ]
-
-
-def name_of(encoder: object) -> str:
-    return type(encoder).__name__ + "(last)" * getattr(encoder, "last", False)
-
-
-each = pytest.mark.parametrize("encoder", each_at(FAR), ids=name_of)
+each = pytest.mark.parametrize("encoder", encoders_at(FAR), ids=name_of)
 compiled = functools.cache(jax.jit)
 
 
@@ -313,7 +253,7 @@ def on_device(encoder: encodings.Encoder, events: Events) -> encode.DeviceEvents
 
 
 def test_every_encoding_is_tried() -> None:
-    assert {type(encoder) for encoder in each_at(FAR)} == set(ENCODINGS)
+    assert {type(encoder) for encoder in encoders_at(FAR)} == set(ENCODINGS)
     assert {cls.__name__ for cls in ENCODINGS} <= set(TRANSFORMS)
 
 
@@ -350,7 +290,7 @@ def test_host_and_device_at_the_edges(encoder: encodings.Encoder, events: Events
 def test_the_clock_may_start_at_any_time(start: int) -> None:
     """Beyond 2^31 us, and across it, the frames are those of the same stream from 0 on."""
     events = random_stream(40, 60)
-    for at_0, later in zip(each_at(0), each_at(start), strict=True):
+    for at_0, later in zip(encoders_at(0), encoders_at(start), strict=True):
         np.testing.assert_array_equal(later(shifted(events, start)), at_0(events))
 
 
@@ -365,17 +305,6 @@ def test_out_of_order_is_refused_and_can_be_repaired(encoder: encodings.Encoder)
         of_arrays(mixed)
     stable = from_structured(mixed[np.argsort(mixed["t"], kind="stable")], SIZE)
     np.testing.assert_array_equal(encoder(from_structured(mixed, SIZE, sort=True)), encoder(stable))
-
-
-@each
-@pytest.mark.parametrize(("dtype", "off"), [("?", 0), ("i1", 0), ("u1", 0), ("i1", -1), ("i8", -1), ("f4", -1)])
-def test_every_way_to_write_a_polarity(encoder: encodings.Encoder, dtype: str, off: int) -> None:
-    events = shifted(random_stream(40, 60), FAR)
-    array = np.empty(40, [("pol", dtype), ("ts", "<u8"), ("y", "<u2"), ("x", "<i4")])
-    array["ts"], array["x"], array["y"], array["pol"] = events.t, events.x, events.y, np.where(events.p, 1, off)
-    before = array.copy()
-    np.testing.assert_array_equal(dataclasses.replace(encoder, sensor_size=SIZE)(array), encoder(events))
-    np.testing.assert_array_equal(array, before)
 
 
 @each

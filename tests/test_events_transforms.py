@@ -95,14 +95,6 @@ def test_pool_integrates(n: int, factor: int) -> None:
     assert list(zip(pooled.t, pooled.x, pooled.y, pooled.p, strict=True)) == expected
 
 
-def test_pool_keeps_the_rate_of_a_pixel() -> None:
-    n = 64_000
-    rng = np.random.default_rng(0)
-    events = Events.make(np.arange(n), rng.integers(0, 8, n), rng.integers(0, 8, n), rng.integers(0, 2, n), (8, 8))
-    rate = frames_by_time(Pool(4)(events), 1, 0, n).mean() / frames_by_time(events, 1, 0, n).mean()
-    assert rate == pytest.approx(1, abs=0.01)
-
-
 def test_pool_by_more_than_the_sensor() -> None:
     assert Pool(100_000)(stream()).sensor_size == (1, 1)
     assert len(Pool(100_000)(stream())) == 0

@@ -30,29 +30,13 @@ from mxsnn.events.filters import (
     RateLimit,
     Refractory,
 )
-from mxsnn.events.stream import STRUCTURED, to_structured
+from mxsnn.events.stream import to_structured
 from mxsnn.events.tonic import compose
+from tests.streams import EACH_FILTER, FAR, rows, shifted
 
 SIZE = (7, 4)
-FAR = 2**40  # us, beyond what an int32 and a float32 hold
 
-# One of each, with arguments under which it drops some events of `streams` and keeps others
-ALL = [
-    HotPixels(sigma=1),
-    BackgroundActivity(20),
-    BackgroundActivity(20, neighbours=4),
-    Refractory(30),
-    Decimation(2),
-    Flicker(mains=10_000, cycles=1, tolerance=0.5),
-    RateLimit(100_000, window=20),
-    Polarity(1),
-    MergePolarities(),
-    Crop(1, 1, 4, 3),
-    MovingCrop((0, 100, 130), ((0, 0), (5, -1), (2, 2)), 3, 2),
-    Pool(2),
-    Integrate(2),
-]
-each = pytest.mark.parametrize("filter", ALL, ids=str)
+each = pytest.mark.parametrize("filter", EACH_FILTER, ids=str)
 
 
 @st.composite
@@ -65,19 +49,11 @@ def streams(draw: st.DrawFn, most: int = 120) -> Events:
     return Events.make(t, rng.integers(0, width, n), rng.integers(0, height, n), rng.integers(0, 2, n), SIZE)
 
 
-def shifted(events: Events, by: int) -> Events:
-    return Events(events.t + by, events.x, events.y, events.p, events.sensor_size)
-
-
-def rows(events: Events) -> list[tuple[int, int, int, int]]:
-    return [tuple(map(int, row)) for row in zip(events.t, events.x, events.y, events.p, strict=True)]  # type: ignore[misc]
-
-
 # What holds for all
 
 
 def test_each_is_here() -> None:
-    assert {type(filter) for filter in ALL} == set(FILTERS)
+    assert {type(filter) for filter in EACH_FILTER} == set(FILTERS)
 
 
 @each
@@ -100,45 +76,6 @@ def test_a_valid_stream_whose_events_were_there_in_this_order(filter: Filter, ev
         left = iter(before)
         assert all(row in left for row in rows(result))  # a subsequence
     assert filter(events) == result
-
-
-@each
-@given(events=streams(), by=st.sampled_from([1, -1, 10_000, 2**31, -(2**33), FAR]))
-def test_fault_9_the_clock_may_start_at_any_time(filter: Filter, events: Events, by: int) -> None:
-    later = filter
-    if isinstance(filter, MovingCrop):
-        later = MovingCrop(tuple(t + by for t in filter.times), filter.corners, filter.width, filter.height)
-    assert later(shifted(events, by)) == shifted(filter(events), by)
-
-
-@each
-@pytest.mark.parametrize("low", [0, -1])
-@given(events=streams())
-def test_fault_7_types_and_12_inputs(filter: Filter, low: int, events: Events) -> None:
-    """An array comes back with its own fields in their own order, types and marks of OFF, also without survivors."""
-    array = np.zeros(len(events), [("pol", "i1"), ("note", "f4"), ("ts", "i8"), ("y", "u2"), ("x", "i4")])
-    array["ts"], array["x"], array["y"] = events.t, events.x, events.y
-    array["pol"] = np.where(events.p == 1, 1, low)
-    array["note"] = np.arange(len(events))
-    before = array.copy()
-    arguments = {**vars(filter), "sensor_size": (*SIZE, 2)}
-    result = type(filter)(**arguments)(array)
-    np.testing.assert_array_equal(array, before)
-    assert result.dtype == array.dtype
-    of_events = filter(events)
-    if not isinstance(filter, MergePolarities):
-        np.testing.assert_array_equal(result["pol"], before["pol"][result["note"].astype(int)])
-    for field, values in [("ts", of_events.t), ("x", of_events.x), ("y", of_events.y), ("pol", np.where(of_events.p, 1, low))]:
-        np.testing.assert_array_equal(result[field], values)
-
-
-@each
-def test_fault_6_nothing(filter: Filter) -> None:
-    result = filter(Events.empty(SIZE))
-    assert len(result) == 0
-    assert result.sensor_size == filter(Events.make([0], [0], [0], [1], SIZE)).sensor_size
-    arguments = {**vars(filter), "sensor_size": SIZE}
-    assert type(filter)(**arguments)(to_structured(Events.empty(SIZE))).dtype == STRUCTURED
 
 
 @each
@@ -190,12 +127,6 @@ def test_background_activity_of_4_neighbours_is_tonics_denoise(events: Events, t
     if len(events):
         late = shifted(events, time - int(events.t[0]))
         np.testing.assert_array_equal(to_structured(BackgroundActivity(time, 4)(late)), bare.Denoise(time)(to_structured(late)))
-
-
-def test_fault_9_a_first_event_never_passes() -> None:
-    events = Events.make([5, 5], [0, 1], [0, 0], [1, 1], SIZE)
-    assert len(bare.Denoise(10_000)(to_structured(events))) == 2
-    assert rows(BackgroundActivity(10_000)(events)) == [(5, 1, 0, 1)]
 
 
 def test_background_activity_does_not_reach_around_the_sensor() -> None:
