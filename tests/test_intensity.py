@@ -20,6 +20,7 @@ from hypothesis.extra import numpy as hnp
 
 from mxsnn.errors import UserError
 from mxsnn.events import Events, Frames, frames_by_time
+from mxsnn.events.encode import to_device
 from mxsnn.events.images import read_frames
 from mxsnn.events.intensity import (
     INTENSITY,
@@ -486,6 +487,17 @@ def test_the_duration_of_a_step() -> None:
     assert compose(["DirectCurrent(steps=8)"], (6, 5)).dt is None  # which the set of frames knows
     assert LogLatency(8, tau=20, dt=10.0).step(None) == 10
     assert Rate(8).step(80.0) == 10
+
+
+@pytest.mark.parametrize(
+    "specs", [("DirectCurrent(steps=2)",), ("Rate(steps=3)",), ("LogIntensity(eps=0.1)", "Delta(threshold=0.2)")]
+)
+def test_behind_an_encoding_of_events_on_the_device(specs: tuple[str, ...]) -> None:
+    rng = np.random.default_rng(3)
+    events = Events.make(np.sort(rng.integers(0, 8000, 900)), rng.integers(0, 6, 900), rng.integers(0, 5, 900), [1] * 900, (6, 5))
+    encoding = compose(["BinaRep(frames=4, bits=8, start=0, stop=8000)", *specs], (6, 5))
+    device = jax.jit(encoding.on_device)(to_device(events, 0, 8000), jax.random.wrap_key_data(host_key(4, 5)))
+    np.testing.assert_array_equal(device, encoding(events, seed=(4, 5)))
 
 
 # Errors

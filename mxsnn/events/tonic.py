@@ -144,7 +144,7 @@ class Encoding(tonic.transforms.Compose):
         """
         item: Any = events
         for k, (transform, spec) in enumerate(zip(self.transforms, self.specs, strict=True)):
-            if not isinstance(transform, Augmentation | Encoder):
+            if not isinstance(transform, Augmentation | Encoder | FrameTransform):
                 raise UserError(f"{spec} is not for the device; there are augmentations and encodings of mxsnn")
             item = _apply(transform, item, fold_in(key, k) if _keyed(transform) else None)
         return item
