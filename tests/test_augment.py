@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import math
 import pickle
+import re
 from collections.abc import Callable
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -321,3 +324,27 @@ def test_encodings_without_keys_or_with_keys_alone() -> None:
 def test_mistakes(make: Callable[[], object], message: str) -> None:
     with pytest.raises(UserError, match=message):
         make()
+
+
+# The document
+
+
+def test_the_code_of_the_document_runs(tmp_path, monkeypatch) -> None:
+    text = (Path(__file__).parents[1] / "docs" / "augmentation.md").read_text("utf-8")
+    (tmp_path / "shown_augmentation.py").write_text("\n".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL)), "utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    shown = importlib.import_module("shown_augmentation")
+    assert back(shown.on_device) == shown.on_host != shown.events
+    assert shown.frames.shape == (8, 24, 32, 2)
+    assert {shown.name, shown.label} <= {"left", "right"}
+    events = random_stream(60)
+    dead = shown.DeadRows(0.5)
+    kept = dead(events, KEYS[0])
+    left, there = np.bincount(kept.y, minlength=7), np.bincount(events.y, minlength=7)
+    assert ((left == 0) | (left == there)).all() and 0 < len(kept) < 60
+    assert back(dead(to_device(events, 0, LENGTH), jax_key(KEYS[0]))) == kept
+
+
+def test_the_document_lists_each() -> None:
+    text = (Path(__file__).parents[1] / "docs" / "augmentation.md").read_text("utf-8")
+    assert re.findall(r"^\| `(\w+)\(", text, re.MULTILINE) == [cls.__name__ for cls in AUGMENTATIONS]
