@@ -145,7 +145,10 @@ def _neuron(settings: Config, dt: float):
     neuron = build(settings.model.neuron, neurons.NEURONS | vocabulary)
     if type(neuron) not in neurons.NEURONS.values():
         raise UserError(f"{settings.model.neuron!r} is no neuron; write it like LIF(tau=30)")
-    return dataclasses.replace(neuron, dt=dt) if hasattr(neuron, "dt") else neuron
+    try:
+        return dataclasses.replace(neuron, dt=dt) if hasattr(neuron, "dt") else neuron
+    except ValueError as error:  # such as a step too long for it
+        raise UserError(f"{settings.model.neuron}: {error}") from None
 
 
 def _problem(settings: Config, encoded: Encoded, source: Source, split: Split, classes: int) -> Problem:

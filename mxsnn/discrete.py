@@ -15,7 +15,10 @@ def exponential(tau: ArrayLike, dt: ArrayLike) -> Array:
 
 
 def euler(tau: ArrayLike, dt: ArrayLike) -> Array:
-    """1 - dt/tau: forward Euler, as libraries with a discrete habit have it; tau and dt in ms, tau >= dt."""
+    """1 - dt/tau: forward Euler, as libraries with a discrete habit have it; tau and dt in ms.
+
+    tau >= dt, or the membrane changes its sign in a step. Neurons refuse other numbers; a learned tau is not looked at.
+    """
     return 1 - dt / jnp.asarray(tau)
 
 

@@ -315,6 +315,26 @@ def test_time_constant_within_a_step_is_refused(tau, dt):
         PLIF.from_tau(tau, dt=dt)
 
 
+@pytest.mark.parametrize("cls", [LIF, LI, ALIF])
+@pytest.mark.parametrize("short", [0.5, np.float32(0.5), np.array([3.0, 0.5]), jnp.array([3.0, 0.5])])
+def test_euler_refuses_steps_longer_than_the_time_constant(cls, short):
+    for name in ("tau", "tau_threshold") if cls is ALIF else ("tau",):
+        said = rf"{cls.__name__}\.{name} must be dt or longer under decay=euler.*dt=1.0 ms: take shorter steps"
+        with pytest.raises(ValueError, match=said):
+            cls(**{name: short}, decay=euler)
+        cls(**{name: short})  # exponential takes any
+        cls(**{name: short}, dt=0.5, decay=euler)
+    with pytest.raises(ValueError, match="under decay=euler"):
+        dataclasses.replace(cls(tau=2.0, decay=euler), dt=3.0)  # a network that was trained at another bin width
+
+
+def test_euler_at_the_border_and_under_tracing():
+    n = LI(tau=np.float32(0.7), dt=0.7, decay=euler)  # of which one is rounded
+    np.testing.assert_allclose(unroll(n, jnp.ones((4, 1)))[1], 1.0)  # nothing is retained
+    out = jax.jit(lambda tau: unroll(LI(tau=tau, decay=euler), jnp.ones((3, 1)))[1])(0.5)
+    np.testing.assert_allclose(out[:, 0], [1, 0, 1])  # 1 - dt/tau = -1: not looked at, as it is said
+
+
 # ---- what `@neuron` makes -----------------------------------------------------------------------------------------------------
 
 

@@ -1,6 +1,6 @@
 """Spiking neurons: one a file, each a frozen pytree of parameters with two pure functions, `init` and `step`."""
 
-from mxsnn.neurons._base import NEURONS, Neuron, Outputs, neuron, parameters, positive, positive_fields, static
+from mxsnn.neurons._base import NEURONS, Neuron, Outputs, neuron, parameters, positive, positive_fields, static, time_constant
 from mxsnn.neurons.alif import ALIF, ALIFState
 from mxsnn.neurons.if_ import IF, IFState
 from mxsnn.neurons.li import LI, LIState
@@ -28,4 +28,5 @@ __all__ = [
     "positive",
     "positive_fields",
     "static",
+    "time_constant",
 ]

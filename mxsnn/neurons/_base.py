@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from mxsnn.discrete import euler
 from mxsnn.typing import Array, State
 
 static = jax.tree.static
@@ -66,24 +67,42 @@ def positive(default: float) -> Any:
     return dataclasses.field(default=default, metadata={"positive": True})
 
 
+def time_constant(default: float) -> Any:
+    """A `positive` field in ms that the neuron's `decay` takes; under `euler` it must not be shorter than the neuron's `dt`."""
+    return dataclasses.field(default=default, metadata={"positive": True, "time_constant": True})
+
+
 def positive_fields(cls: type) -> tuple[str, ...]:
     """Names of the fields of a neuron class that were declared `positive`."""
     return tuple(f.name for f in dataclasses.fields(cls) if f.metadata.get("positive"))
 
 
-def _refuse_what_is_not_positive(self) -> None:
+def _refuse_what_cannot_be(self) -> None:
+    """Numbers that a field does not allow; traced and learned ones cannot be looked at."""
     for name in positive_fields(type(self)):
         value = getattr(self, name)
-        known = isinstance(value, int | float | np.ndarray | np.generic | jax.Array) and not isinstance(value, jax.core.Tracer)
-        if known and not np.all(np.asarray(value) > 0):  # so that NaN is refused too
+        if _is_number(value) and not np.all(np.asarray(value) > 0):  # so that NaN is refused too
             raise ValueError(f"{type(self).__name__}.{name} must be positive, got {value}")
+    if getattr(self, "decay", None) is not euler:
+        return
+    for name in (f.name for f in dataclasses.fields(self) if f.metadata.get("time_constant")):
+        tau, dt = getattr(self, name), getattr(self, "dt", None)
+        if _is_number(tau) and _is_number(dt) and np.any(np.asarray(tau, np.float32) < np.asarray(dt, np.float32)):
+            raise ValueError(
+                f"{type(self).__name__}.{name} must be dt or longer under decay=euler, which retains 1 - dt/{name}; "
+                f"got {name}={tau} ms, dt={dt} ms: take shorter steps, or decay=exponential"
+            )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.ndarray | np.generic | jax.Array) and not isinstance(value, jax.core.Tracer)
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field, static))
 def parameters(cls: type[T]) -> type[T]:
     """Makes a class a frozen dataclass whose fields are pytree leaves, those marked `static()` excepted."""
     if not hasattr(cls, "__post_init__"):
-        cls.__post_init__ = _refuse_what_is_not_positive
+        cls.__post_init__ = _refuse_what_cannot_be
     cls = dataclasses.dataclass(frozen=True)(cls)
     fields = dataclasses.fields(cast(Any, cls))
     leaves = tuple(f.name for f in fields if not f.metadata.get("static"))

@@ -5,7 +5,7 @@ from typing import ClassVar, NamedTuple
 import jax.numpy as jnp
 
 from mxsnn.discrete import charge, exponential
-from mxsnn.neurons._base import Outputs, neuron, positive, static
+from mxsnn.neurons._base import Outputs, neuron, positive, static, time_constant
 from mxsnn.reset import to_value
 from mxsnn.surrogate import atan
 from mxsnn.typing import Array, ArrayLike, Decay, Fire, Gain, Reset
@@ -30,8 +30,8 @@ class ALIF:
 
     outputs: ClassVar[Outputs] = Outputs.BINARY
 
-    tau: ArrayLike = positive(20.0)
-    tau_threshold: ArrayLike = positive(200.0)
+    tau: ArrayLike = time_constant(20.0)
+    tau_threshold: ArrayLike = time_constant(200.0)
     jump: ArrayLike = 0.3
     threshold: ArrayLike = positive(1.0)
     dt: ArrayLike = positive(1.0)

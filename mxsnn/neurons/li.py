@@ -5,7 +5,7 @@ from typing import ClassVar, NamedTuple
 import jax.numpy as jnp
 
 from mxsnn.discrete import charge, exponential
-from mxsnn.neurons._base import Outputs, neuron, positive, static
+from mxsnn.neurons._base import Outputs, neuron, positive, static, time_constant
 from mxsnn.typing import Array, ArrayLike, Decay, Gain
 
 
@@ -24,7 +24,7 @@ class LI:
 
     outputs: ClassVar[Outputs] = Outputs.REAL
 
-    tau: ArrayLike = positive(20.0)
+    tau: ArrayLike = time_constant(20.0)
     dt: ArrayLike = positive(1.0)
     gain: Gain = static(default=charge)
     decay: Decay = static(default=exponential)

@@ -6,7 +6,7 @@ from typing import ClassVar, NamedTuple
 import jax.numpy as jnp
 
 from mxsnn.discrete import charge, exponential
-from mxsnn.neurons._base import Outputs, neuron, positive, static
+from mxsnn.neurons._base import Outputs, neuron, positive, static, time_constant
 from mxsnn.reset import subtract
 from mxsnn.surrogate import atan
 from mxsnn.typing import Array, ArrayLike, Decay, Fire, Gain, Reset
@@ -31,7 +31,7 @@ class LIF:
 
     outputs: ClassVar[Outputs] = Outputs.BINARY
 
-    tau: ArrayLike = positive(20.0)
+    tau: ArrayLike = time_constant(20.0)
     v_rest: ArrayLike = 0.0
     resistance: ArrayLike = 1.0
     threshold: ArrayLike = positive(1.0)
