@@ -236,6 +236,16 @@ def test_as_often_as_said(make: Callable[..., Augmentation]) -> None:
     assert abs(acted - 0.3 * n) < 4 * math.sqrt(n * 0.3 * 0.7)
 
 
+@pytest.mark.parametrize("one", [EventDrop(0, LENGTH), Affine(2, 25, 0.3), TimeJitter(40.5, 0, LENGTH), FaceMirror(1.0)], ids=str)
+def test_where_jax_has_64_bits(one: Augmentation) -> None:
+    events = random_stream(60)
+    with jax.enable_x64(True):
+        device = to_device(events, 0, LENGTH, CAPACITY)
+        result = jax.jit(lambda events, key: one(events, key))(device, jax.random.key(3))
+        assert jax.tree.map(lambda leaf: leaf.dtype, result) == jax.tree.map(lambda leaf: leaf.dtype, device)
+        assert back(result) == one(events, host_key(3))
+
+
 def test_noise_on_the_device_loses_nothing() -> None:
     full = to_device(random_stream(60), 0, LENGTH)
     one = Noise(0, LENGTH, rate=500, share=0.5)

@@ -159,6 +159,8 @@ def test_noise_is_a_poisson_process() -> None:
     assert differences(places, np.full(48, total / 48)) < 82.7  # 47 degrees of freedom, p = 0.001
     assert differences(np.histogram(t, 20, (1000, 101_000))[0], np.full(20, total / 20)) < 43.8
     assert abs(p.sum() - total / 2) < 4 * math.sqrt(total) / 2
+    together = np.corrcoef(np.stack([t, x, y, p]).astype(float)) - np.eye(4)
+    assert abs(together).max() < 4.5 / math.sqrt(total)  # each is drawn for itself
     rare = [len(Noise(0, 1000, rate=10.0)(Events.empty((5, 5)), host_key(3, k))) for k in range(2000)]  # 0.25 on average
     expected = 2000 * np.array([math.exp(-0.25), 0.25 * math.exp(-0.25), 1 - 1.25 * math.exp(-0.25)])
     assert differences(np.bincount(np.minimum(rare, 2), minlength=3), expected) < 13.8

@@ -32,6 +32,13 @@ def test_draws_are_those_of_jax(shape: int | tuple[int, ...]) -> None:
         np.testing.assert_array_equal(below(host, n, shape), below(device, n, shape))
 
 
+def test_draws_are_the_same_where_jax_has_64_bits() -> None:
+    with jax.enable_x64(True):
+        drawn = bits(jax.random.key(5), 10)
+        assert drawn.dtype == np.uint32 and below(jax.random.key(5), 7, 10).dtype == np.int32
+        np.testing.assert_array_equal(drawn, bits(host_key(5), 10))
+
+
 def test_a_longer_draw_begins_with_the_shorter() -> None:
     np.testing.assert_array_equal(bits(host_key(1), 10), bits(host_key(1), 1000)[:10])
 

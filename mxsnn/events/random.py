@@ -49,7 +49,7 @@ def bits(key: Key, shape: int | tuple[int, ...] = ()) -> Any:
     if not isinstance(key, np.ndarray):
         import jax
 
-        return jax.random.bits(key, shape)
+        return jax.random.bits(key, shape, "uint32")
     first, second = _threefry(key, math.prod(shape))
     return (first ^ second).reshape(shape)
 

@@ -144,7 +144,7 @@ def choose(which: Any, *branches: Callable[[], Branch]) -> Branch:
 def select(events: Stream, keep: Any) -> Stream:
     """The events for which `keep` [N or C] holds, in their order; on the device they move to the front."""
     if isinstance(events, Events):
-        return cast(Stream, _select(events, keep))
+        return events if keep.all() else cast(Stream, _select(events, keep))
     import jax.numpy as jnp
 
     keep, n = keep & is_event(events), len(events.t)
@@ -156,7 +156,7 @@ def select(events: Stream, keep: Any) -> Stream:
 def by_time(events: Stream, keep: Any) -> Stream:
     """The events of one window for which `keep` holds, which is False for padding, by time; equal times keep their order."""
     if isinstance(events, Events):
-        events = events if keep.all() else select(events, keep)
+        events = select(events, keep)
         if not len(events):
             return events
         # Time and place as one number: sorting numbers is several times as fast as sorting places by time.

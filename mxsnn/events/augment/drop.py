@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -58,21 +59,21 @@ class EventDrop(Augmentation):
         strategy, level, place = (fold_in(key, k) for k in range(3))
         tenths = below(level, 9) + 1
 
-        def of_a_time() -> Stream:
+        def of_a_time() -> Any:
             duration = xp.asarray([length * k // 10 for k in range(10)])[tenths]
             first = start + below(place, length - duration + 1).astype(events.t.dtype)
-            return select(events, (events.t < first) | (events.t >= first + duration))
+            return (events.t < first) | (events.t >= first + duration)
 
-        def of_a_place() -> Stream:
-            inside = True
+        def of_a_place() -> Any:
+            outside = xp.zeros(n, bool)
             for k, (side, values) in enumerate(zip(events.sensor_size, (events.x, events.y), strict=True)):
                 cut = side * (below(level, 5) + 1) // 20
                 first = below(fold_in(place, k), side - cut + 1)
-                inside &= (values >= first) & (values < first + cut)
-            return select(events, ~inside)
+                outside |= (values < first) | (values >= first + cut)
+            return outside
 
-        def at_random() -> Stream:
+        def at_random() -> Any:
             p = xp.asarray(threshold(np.arange(10) / 10))[tenths]
-            return select(events, bits(place, n) >> 1 >= p)
+            return bits(place, n) >> 1 >= p
 
-        return choose(below(strategy, 4), lambda: events, of_a_time, of_a_place, at_random)
+        return select(events, choose(below(strategy, 4), lambda: xp.ones(n, bool), of_a_time, of_a_place, at_random))
