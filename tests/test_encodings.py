@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tonic.transforms import ToBinaRep
+from tonic.transforms import Compose, RandomFlipLR, ToBinaRep
 
 from mxsnn.errors import UserError
 from mxsnn.events import (
@@ -377,15 +377,31 @@ def test_in_an_encoding_by_name() -> None:
         assert compose([spec], SIZE).output_shape() == shape
 
 
+def test_in_tonics_own_compose() -> None:
+    events = random_stream(200, 1000)
+    own = Compose([RandomFlipLR(sensor_size=(*SIZE, 2), p=1.0), encodings.TimeFrames(2, 0, 1000, sensor_size=SIZE)])
+    np.testing.assert_array_equal(own(to_structured(events)), encodings.TimeFrames(2, 0, 1000)(events)[:, :, ::-1])
+
+
 def test_the_duration_of_a_frame_in_ms() -> None:
+    assert encodings.TimeFrames(16, 0, 340_000).dt == 21.25
+    assert encodings.DurationFrames(5_000, 0, 12_000).dt == 5.0
     assert encodings.BinaRep(4, 8, 0, 32_000).dt == 8.0
     assert encodings.VoxelGrid(5, 0, 50_000).dt == encodings.SBT(5, 0, 50_000).dt == 10.0
-    assert encodings.SBN(3, 20).dt is encodings.WindowFrames([0], [5]).dt is None
+    assert encodings.CountFrames(3).dt is encodings.SBN(3, 20).dt is encodings.WindowFrames([0], [5]).dt is None
 
 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
+        (lambda: encodings.TimeFrames(0, 0, 1), "bins"),
+        (lambda: encodings.TimeFrames(1, 5, 5), "end after it begins"),
+        (lambda: encodings.TimeFrames(1, 0, 5, clip=0), "clip"),
+        (lambda: encodings.TimeFrames(1, 0, 2**63), "stop is whole microseconds, an int64; got 9223372036854775808"),
+        (lambda: encodings.TimeFrames(1, -(2**62), 2**62), r"below 2\*\*63 us long"),
+        (lambda: encodings.DurationFrames(-1, 0, 5), "duration"),
+        (lambda: encodings.DurationFrames(1, 0, 5.5), "whole microseconds"),  # pyrefly: ignore[bad-argument-type]
+        (lambda: encodings.CountFrames(1.5), "frames"),  # pyrefly: ignore[bad-argument-type]
         (lambda: encodings.WindowFrames([0], [1, 2]), "1 starts and 2 ends"),
         (lambda: encodings.WindowFrames([0, 5], [1, 4]), r"window 1 ends before it begins: \[5, 4\)"),
         (lambda: encodings.WindowFrames([0.5], [1]), "starts are whole microseconds"),  # pyrefly: ignore[bad-argument-type]

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mxsnn.errors import UserError
-from mxsnn.events import Events, read
+from mxsnn.events import Events, frames_by_time, read
 from mxsnn.events.filters import (
     FILTERS,
     BackgroundActivity,
@@ -32,7 +32,7 @@ from mxsnn.events.filters import (
 )
 from mxsnn.events.stream import to_structured
 from mxsnn.events.tonic import compose
-from tests.streams import EACH_FILTER, FAR, rows, shifted
+from tests.streams import EACH_FILTER, FAR, random_stream, rows, shifted
 
 SIZE = (7, 4)
 
@@ -289,6 +289,16 @@ def test_merge_polarities(events: Events) -> None:
     assert not theirs["p"].any()
 
 
+def test_crop() -> None:
+    events = random_stream(200, 1000, size=SIZE)
+    cropped = Crop(2, 1, 4, 3)(events)
+    assert cropped.sensor_size == (4, 3)
+    np.testing.assert_array_equal(frames_by_time(cropped, 5, 0, 1000), frames_by_time(events, 5, 0, 1000)[:, 1:4, 2:6])
+    for crop in (Crop(4, 1, 4, 3), Crop(-1, 0, 3, 3), Crop(0, 2, 1, 3), Crop(99999, 0, 1, 1)):
+        with pytest.raises(UserError, match="reaches beyond the sensor of 7x4"):
+            crop(events)
+
+
 def test_moving_crop() -> None:
     """A dot that moves with the box stands still in it."""
     t = np.arange(0, 1001)
@@ -324,6 +334,20 @@ def test_a_box_that_rests_is_a_crop() -> None:
     rng = np.random.default_rng(3)
     events = Events.make(np.arange(300), rng.integers(0, 7, 300), rng.integers(0, 4, 300), rng.integers(0, 2, 300), SIZE)
     assert MovingCrop([40], [(1, 1)], 4, 3)(events) == Crop(1, 1, 4, 3)(events)
+
+
+@given(streams(), st.integers(1, 5))
+def test_pool(events: Events, factor: int) -> None:
+    pooled = Pool(factor)(events)
+    assert pooled.sensor_size == (-(-SIZE[0] // factor), -(-SIZE[1] // factor))
+    count: dict[tuple[int, int, int], int] = {}
+    expected = []
+    for t, x, y, p in rows(events):
+        at = x // factor, y // factor, p
+        count[at] = count.get(at, 0) + 1
+        if count[at] % factor**2 == 0:
+            expected.append((t, *at))
+    assert rows(pooled) == expected
 
 
 @given(streams(), st.integers(1, 4))
@@ -418,6 +442,7 @@ def test_real_recordings(name: str, test_data: Path) -> None:
         (lambda: MovingCrop([0], [(0, 40_000)], 3, 3), "within 32767 pixels"),
         (lambda: MovingCrop([0], [(0, 0)], 0, 3), "width"),
         (lambda: MovingCrop([0, 2**50], [(0, 0), (1, 1)], 3, 3), "a year; got 0 to 1125899906842624"),
+        (lambda: Pool(0), "factor"),
         (lambda: Integrate(0), "factor"),
     ],
 )

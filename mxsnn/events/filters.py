@@ -145,8 +145,8 @@ class Flicker(Filter):
 
     A pixel rises where it fires ON and fired OFF before. It blinks once `cycles` times in a row its rises lay
     10^6 / (2 mains) us apart, within the part `tolerance` of it, and until they no longer do or none comes in that time. What it
-    fires until then passes. After the estimate of frequencies in Prophesee's Metavision SDK: a period between changes of the
-    same kind, which counts once it was measured several times.
+    fires until then passes. After the estimate of frequencies in Prophesee's Metavision SDK (FrequencyEstimationConfig): a period
+    counts once it was measured several times. There the tolerance is one of us.
     """
 
     mains: float = 50.0

@@ -4,7 +4,8 @@ They are frames with one channel: the parts of SBT are those of `frames_by_time`
 where `frames_by_count` divides all there are.
 
 Source: Wang et al., "Event-Based High Dynamic Range Image and Very High Frame Rate Video Generation Using Conditional Generative
-Adversarial Networks", CVPR 2019, which calls the latter SBE.
+Adversarial Networks", CVPR 2019, where the latter is SBE; SBN since Mostafavi et al., "Learning to Super Resolve Intensity Images
+from Events", CVPR 2020.
 """
 
 from __future__ import annotations

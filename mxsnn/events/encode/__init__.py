@@ -1,8 +1,8 @@
 """Encodings on the device, equal to those of the host: integers to the bit, floats to 1e-6.
 
 `to_device` brings one window of a stream over, `stack` that of several for `jax.vmap`; the functions here are pure and may be
-traced, mapped and compiled. Streams that are padded to one capacity share their compiled program. Times are int32 us since the
-start of the window.
+traced, mapped and compiled, as may the encodings of `mxsnn.events.encodings`, which call them on such a stream. Streams that are
+padded to one capacity share their compiled program. Times are int32 us since the start of the window.
 """
 
 from mxsnn.events.encode.device import DeviceEvents, stack, to_device
