@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import os
 import resource
 import sys
 from collections.abc import Sequence
@@ -25,12 +24,10 @@ from experiments import config as configuration
 from experiments.config import PRESETS, Config
 from mxsnn import discrete, neurons, reset, surrogate
 from mxsnn.data import datasets
-from mxsnn.data.cache import Cached
-from mxsnn.data.datasets.base import whole_files
 from mxsnn.data.encoded import Encoded
-from mxsnn.data.pipeline import Batch, Resident, Source
+from mxsnn.data.pipeline import Batch, Source
+from mxsnn.data.sources import open_source
 from mxsnn.data.splits import Split, folds, official, with_validation
-from mxsnn.data.streams import ResidentStreams
 from mxsnn.errors import UserError
 from mxsnn.events.augment.frames import affine
 from mxsnn.events.tonic import Encoding, compose
@@ -59,7 +56,7 @@ def main(argv: Sequence[str]) -> None:
     run = Run(settings.out, identity)
     result = run.result
     if result is None:
-        source = _source(settings, encoded)
+        source = open_source(encoded, settings.cache, settings.resident, settings.workers)
         if settings.folds:
             _problem(settings, encoded, source, splits[0], len(recordings.classes))  # what cannot work fails here
             with run:
@@ -95,39 +92,6 @@ def _data(settings: Config) -> tuple[datasets.Recordings, Encoded]:
     if encoding is not None and encoding.random:
         raise UserError(f"the encoding draws random numbers, {encoding}; random transforms belong under --data.augment")
     return recordings, Encoded(recordings, encoding, augmented, settings.seed)
-
-
-def _source(settings: Config, encoded: Encoded) -> Source:
-    """The set on the device where it fits, encoded or, to be augmented, as streams; else streamed from the host.
-
-    Every recording is read once here, so that damage shows early.
-    """
-    if encoded.augmented is not None and settings.resident is not False:
-        try:
-            return ResidentStreams(encoded, _room())
-        except UserError as error:
-            if settings.resident:
-                raise
-            log.warning("augmented on the host: %s", error)
-    source = encoded if settings.cache == "off" else Cached(encoded, settings.cache)
-    sample = source.frames(np.arange(1), None)
-    size, room = sample.nbytes * len(encoded), _room()
-    resident = encoded.augmented is None and (settings.resident or (settings.resident is None and size <= room))
-    if isinstance(source, Cached) and encoded.augmented is None and (settings.workers or not resident):
-        source.fill(settings.workers)
-    elif not resident:
-        encoded.recordings.validate()
-    if resident:
-        with whole_files():
-            return Resident(source)
-    log.warning("streaming %.2f GB, %s", size / 1e9, "augmented" if encoded.augmented else f"room for {room / 1e9:.2f} GB")
-    return source
-
-
-def _room() -> int:
-    """Bytes that the encoded set may take: a quarter of the device's memory, or of the machine's."""
-    stats = jax.devices()[0].memory_stats() or {}
-    return stats.get("bytes_limit", os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")) // 4
 
 
 def _dt(settings: Config, encoding: Encoding | None) -> float:

@@ -292,13 +292,14 @@ def bench_data(
     workers: int,
     channels: list[int],
     cache: str | None,
+    stream: bool,
     seconds: float,
     json: bool,
 ) -> None:
     """Who waits for whom in training: how fast recordings are read, encoded, kept, brought to the device and learned from."""
-    from mxsnn.data.cache import Cached
     from mxsnn.data.datasets import open_dataset, recognise
     from mxsnn.data.encoded import Encoded
+    from mxsnn.data.sources import open_source
     from mxsnn.events.tonic import compose
     from mxsnn.training.waiting import lines, waiting
 
@@ -314,7 +315,8 @@ def bench_data(
     encoded = Encoded(
         recordings, compose(encoding, size) if encoding else None, compose([*augment, *encoding], size) if augment else None
     )
-    found = waiting(encoded, encoded if cache == "off" else Cached(encoded, cache), batch, channels, workers, seconds)
+    source = open_source(encoded, cache, False if stream else None, workers)
+    found = waiting(encoded, source, batch, channels, workers, seconds)
     _show(found, lines(found), json)
 
 
@@ -487,6 +489,7 @@ _BENCH_DATA = {
         "help": "of the network's blocks (16 32 64)",
     },
     "--cache": {"metavar": "DIR|off", "help": "where encoded samples are kept; else ~/.cache/mxsnn/samples; off: encode each time"},
+    "--stream": {"action": "store_true", "help": "from the host, as sets that do not fit on the device"},
     "--seconds": {"metavar": "S", "type": float, "default": 5.0, "help": "each measurement takes (5)"},
 }
 _JSON = {"--json": {"action": "store_true", "help": "as JSON"}}

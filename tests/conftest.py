@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,3 +41,11 @@ def test_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"needs real recordings: no folder {folder} (set MXSNN_TEST_DATA)")
     return folder
+
+
+@pytest.fixture
+def code_at_rest(monkeypatch):
+    """Files of the package may be edited while the tests run; that the cache notices is a test of its own."""
+    from mxsnn.data import cache
+
+    monkeypatch.setattr(cache, "_began", lambda: math.inf)

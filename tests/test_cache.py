@@ -37,11 +37,7 @@ ROOT = Path(__file__).parents[1]
 SPEC = "TimeFrames(bins=4, start=0, stop=300000)"
 N = 20
 
-
-@pytest.fixture(autouse=True)
-def code_at_rest(monkeypatch):
-    """Files of the package may be edited while the tests run; that this is noticed is a test of its own."""
-    monkeypatch.setattr(cache, "_began", lambda: np.inf)
+pytestmark = pytest.mark.usefixtures("code_at_rest")
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 
-import numpy as np
 import pytest
 
 from mxsnn import cli
@@ -15,21 +14,32 @@ FRAMES = ["--encoding", "TimeFrames(bins=4, start=0, stop=100000)"]
 STAGES = ("read", "encode", "data", "train", "together")
 
 
-@pytest.mark.parametrize("more", [["--cache", "off"], ["--cache", "DIR"], ["--augment", "FlipPolarity(p=0.5)"]])
-def test_every_stage_is_measured(tmp_path, capsys, more):
+@pytest.mark.parametrize(
+    ("more", "source"),
+    [
+        ([], "Resident"),
+        (["--stream", "--cache", "off"], "Encoded"),
+        (["--stream", "--cache", "DIR"], "Cached"),
+        (["--augment", "FlipPolarity(p=0.5)"], "ResidentStreams"),
+        (["--augment", "FlipPolarity(p=0.5)", "--stream"], "Encoded"),
+    ],
+)
+def test_every_stage_is_measured(tmp_path, monkeypatch, capsys, more, source):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     more = [str(tmp_path / "cache") if word == "DIR" else word for word in more]
     assert cli.main([*QUICK, *FRAMES, *more, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert all(found[stage] > 0 for stage in STAGES)
-    assert (found["cache"] is not None) == (more == ["--cache", str(tmp_path / "cache")])
+    assert found["source"] == source
+    assert (found["cache"] is not None) == (source == "Cached")
     assert found["device_waits"] == max(0, 1 - found["together"] / found["train"])
     assert (found["samples"], found["batch"]) == (600, 16)
 
 
-def test_it_is_told_in_lines(tmp_path, capsys):
+def test_it_is_told_in_lines(capsys):
     assert cli.main([*QUICK, *FRAMES, "--cache", "off"]) == 0
     said = capsys.readouterr().out
-    assert "samples/s" in said and "who waits" in said
+    assert "samples/s" in said and "who waits" in said and "encoded samples on the device" in said
     assert "cache" not in said
 
 
@@ -43,9 +53,10 @@ def test_it_is_told_in_lines(tmp_path, capsys):
 )
 def test_the_verdict(together, device, verdict):
     found = dict.fromkeys(STAGES, 1000.0) | {"cache": None, "data": 3000.0, "together": together, "device": device, "workers": 2}
+    found["source"] = "Cached"
     told = lines(found | {"device_waits": 1 - together / 1000.0})
-    assert told["who waits"] == verdict
-    assert not np.any(["cache" in name for name in told])
+    assert (told["from"], told["who waits"]) == ("the host", verdict)
+    assert not any("cache" in name for name in told)
 
 
 @pytest.mark.parametrize(
