@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from mxsnn import testing
+from mxsnn.data.streams import ResidentStreams
 from mxsnn.events import Events, write
+from mxsnn.events.encodings import ENCODINGS
 from mxsnn.neurons import NEURONS
 
 ROOT = Path(__file__).parents[1]
@@ -56,6 +58,31 @@ def test_the_code_of_the_readme_runs(registry, tmp_path, monkeypatch) -> None:
     assert float(importlib.import_module("shown").slope) != 0
 
 
+def test_the_code_about_recordings_runs(tmp_path, monkeypatch) -> None:
+    """As one session: what is written first is read with h5py alone and becomes a data set."""
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "recordings.md").read_text("utf-8"), re.DOTALL)
+    (tmp_path / "recorded.py").write_text("\n".join(blocks), "utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    shown = importlib.import_module("recorded")
+    assert shown.data.classes == ("AU12",) and shown.data.subjects == ("S01",)
+    assert shown.during.t.tolist() == [800] and shown.t[shown.lo - shown.first : shown.hi - shown.first].tolist() == [20, 800]
+    assert shown.everything.labels[0].side == "left"
+
+
 def test_the_readme_adds_a_neuron_in_under_15_lines() -> None:
     *_, block = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
     assert len([line for line in block.splitlines() if line.strip()]) < 15
+
+
+def test_the_code_about_batches_runs_and_lists_each_encoding(tmp_path, monkeypatch) -> None:
+    document = (ROOT / "docs" / "batches.md").read_text("utf-8")
+    (block,) = re.findall(r"```python\n(.*?)```", document, re.DOTALL)
+    (tmp_path / "shown_batches.py").write_text(block, "utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    shown = importlib.import_module("shown_batches")
+    assert isinstance(shown.source, ResidentStreams)
+    assert shown.batch["frames"].shape == (32, 10, *shown.size[::-1], 2)
+    assert shown.batch["weight"].sum() == shown.recordings.test.sum() % 32
+    assert all(f"`{cls.__name__}(" in document and f"`{cls.function.__name__}`" in document for cls in ENCODINGS)
