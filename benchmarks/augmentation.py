@@ -52,9 +52,9 @@ class Case:
     peer: Any = None
 
 
-def cases(size: tuple[int, int, int]) -> list[Case]:
+def cases(width: int, height: int) -> list[Case]:
     """All that act on every event, with tonic's where it has one."""
-    width, height = size[0] // 2, size[1] // 2
+    size = (width, height, 2)
     return [
         Case(FlipLR(1.0), tonic.RandomFlipLR(size, p=1.0)),
         Case(FlipPolarity(1.0), tonic.RandomFlipPolarity(p=1.0)),
@@ -65,7 +65,7 @@ def cases(size: tuple[int, int, int]) -> list[Case]:
         Case(Noise(*WINDOW, share=0.2), tonic.UniformNoise(size, 200_000)),
         Case(TimeJitter(1000.0, *WINDOW), tonic.TimeJitter(1000.0, sort_timestamps=True)),
         Case(Affine(10, 20.0, 0.2)),
-        Case(RandomCrop(width, height), tonic.RandomCrop(size, (width, height))),
+        Case(RandomCrop(width // 2, height // 2), tonic.RandomCrop(size, (width // 2, height // 2))),
         Case(RandomResizedCrop(128, 128)),
         Case(FaceMirror(1.0)),
         Case(SpikingFER(*WINDOW)),
@@ -103,7 +103,7 @@ def main() -> None:
     for sensor_size in SENSORS:
         events = random_events(given.events, sensor_size)
         array, there = to_structured(events), to_device(events, *WINDOW)
-        for case in (case for case in cases((*sensor_size, 2)) if given.only in str(case.ours)):
+        for case in (case for case in cases(*sensor_size) if given.only in str(case.ours)):
             ours, theirs = partial(case.ours, events, host_key(KEY)), partial(_tonics, case.peer, array)
             on_device = partial(_there, jax.jit(case.ours.__call__), there, jax.random.key(KEY))
             if not same(ours(), on_device()):

@@ -325,6 +325,10 @@ def test_encodings_without_keys_or_with_keys_alone() -> None:
         (lambda: RandomResizedCrop(4, 4, ratio=(2, 1)), r"ratio is \(least, most\)"),
         (lambda: FaceMirror(column=1.2), "middle or the border of a pixel"),
         (lambda: FaceMirror(column=11)(random_stream(3), KEYS[0]), "is not on the sensor"),
+        *(
+            (lambda key=key: FlipLR()(random_stream(3), key), "a key is host_key")
+            for key in (5, np.zeros(2), np.zeros(3, np.uint32))
+        ),
         (lambda: SpikingFER(3, 2), "must end after it begins"),
         (lambda: SpikingFER(0, 2, polarity_noise=2), "p is a probability"),
         (lambda: Noise(0, 9, share=2.0**30)(random_stream(3), KEYS[0]), r"more than 2\^30; lower the rate or the share"),

@@ -110,7 +110,7 @@ def test_event_drop_is_one_of_four() -> None:
     size, n, draws = (40, 20), 4000, 800
     place = np.random.default_rng(0).permutation(n) // 5  # each pixel five times
     events = Events.make(np.arange(n) // 2, place % 40, place // 40, np.arange(n) % 2, size)
-    counts, times, areas, shares = np.zeros(4), [], [], []
+    counts, times, areas, shares, borders = np.zeros(4), [], [], [], set()
     for draw in range(draws):
         one = EventDrop(0, LENGTH)
         kept = one(events, host_key(5, draw))
@@ -128,6 +128,7 @@ def test_event_drop_is_one_of_four() -> None:
         elif gone[inside].all():
             counts[2] += 1
             areas.append(((x.max() - x.min() + 1) / size[0], (y.max() - y.min() + 1) / size[1]))
+            borders |= {x.min() == 0 and "left", x.max() == 39 and "right", y.min() == 0 and "top", y.max() == 19 and "bottom"}
         else:
             counts[3] += 1
             shares.append(gone.mean())
@@ -140,6 +141,21 @@ def test_event_drop_is_one_of_four() -> None:
     sides = np.array(areas) * 20
     assert (np.round(sides) == np.round(sides[:, :1])).all() and (abs(sides - np.round(sides)) < 1e-9).all()
     assert differences(np.bincount(sides[:, 0].round().astype(int), minlength=6)[1:], np.full(5, len(areas) / 5)) < 18.5
+    assert {"left", "right", "top", "bottom"} <= borders
+
+
+def test_event_drop_drops_any_stretch_of_time() -> None:
+    """In a window of 10 us: k of them, from any us at which they fit."""
+    t = np.repeat(np.arange(10), 77)
+    events = Events.make(t, np.tile(np.arange(77) % 11, 10), np.tile(np.arange(77) // 11, 10), np.zeros(770), SIZE)
+    seen = set()
+    for k in range(3000):
+        left = np.bincount(EventDrop(0, 10)(events, host_key(6, k)).t, minlength=10)
+        gone = np.flatnonzero(left == 0)
+        if len(gone) and (left[left > 0] == 77).all():
+            seen.add((len(gone), int(gone[0])))
+            assert (np.diff(gone) == 1).all()
+    assert seen == {(k, first) for k in range(1, 10) for first in range(11 - k)}
 
 
 # Noise
@@ -397,9 +413,16 @@ def test_half_a_face_and_its_name() -> None:
 
 def test_a_preset_is_its_parts() -> None:
     events, one = random_stream(60), SpikingFER(0, LENGTH, 10, 12)
-    assert [type(part) for part in one.parts] == [
-        *(FlipLR, Noise, TimeReversal, PolarityNoise, EventDrop, RandomResizedCrop, FaceMirror)
-    ]
+    assert one.parts == (
+        FlipLR(0.5),
+        Noise(0, LENGTH, share=0.2, p=0.5),
+        TimeReversal(0, LENGTH, p=0.2, flip_polarity=True),
+        PolarityNoise(0.2),
+        EventDrop(0, LENGTH),
+        RandomResizedCrop(10, 12, scale=(0.08, 1.0), ratio=(3 / 4, 4 / 3)),
+        FaceMirror(0.5),
+    )
+    assert SpikingFER(0, 1).parts[5] == RandomResizedCrop(128, 128)
     names = set()
     for key in KEYS:
         expected, name = events, "AU51"

@@ -183,6 +183,7 @@ def is_event(events: Events | DeviceEvents) -> Any:
 
 
 def _on_host(key: Key) -> np.ndarray:
+    key = _checked(key)
     if isinstance(key, np.ndarray):
         return key
     import jax
@@ -191,11 +192,18 @@ def _on_host(key: Key) -> np.ndarray:
 
 
 def _on_device(key: Key) -> Any:
+    key = _checked(key)
     if not isinstance(key, np.ndarray):
         return key
     import jax
 
     return jax.random.wrap_key_data(jax.numpy.asarray(key))
+
+
+def _checked(key: Any) -> Key:
+    if not hasattr(key, "dtype") or (isinstance(key, np.ndarray) and (key.dtype != np.uint32 or key.shape != (2,))):
+        raise UserError(f"a key is host_key(seed, epoch, index) or one of JAX, got {key!r}")
+    return key
 
 
 def _as_array(events: Events, like: np.ndarray) -> np.ndarray:
