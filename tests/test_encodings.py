@@ -150,6 +150,20 @@ def test_voxel_grid(drawn: tuple, bins: int, length: int) -> None:
     assert (np.abs(np.asarray(device, np.float64) - expected) <= 1e-6 * np.maximum(weight, 1)).all()
 
 
+@pytest.mark.parametrize("n", [0, 1, 100, 1000, 100_000])
+def test_voxel_grid_of_few_and_of_many_events(n: int) -> None:
+    """Bins of few events are filled otherwise than those of many; in a burst both stand beside each other."""
+    size, bins, length = (100, 60), 7, 9000
+    events = random_stream(n, length, size=size)
+    burst = Events.make(events.t // 9 + 4000, events.x, events.y, events.p, size)
+    for part in (events, burst):
+        s = (bins - 1) * part.t / (length - 1)
+        expected = np.zeros((bins, size[1], size[0]))
+        for k in range(bins):
+            np.add.at(expected[k], (part.y, part.x), (2.0 * part.p - 1) * np.maximum(0, 1 - np.abs(s - k)))
+        np.testing.assert_allclose(voxel_grid(part, bins, 0, length)[..., 0], expected, rtol=1e-6, atol=1e-9)
+
+
 def test_voxel_grid_keeps_the_weight_of_40000_events_on_a_pixel() -> None:
     n = 40_000
     events = Events.make(np.arange(n), np.full(n, 4), np.full(n, 2), np.ones(n), SIZE)

@@ -21,7 +21,7 @@ def accumulate(
     weight: np.ndarray,
     grid: np.ndarray,
 ) -> None:
-    """Fills grid [bins, H W]; bin k begins with event bounds[k] at edges[k] us.
+    """Fills grid, zeros [bins, H W]; bin k begins with event bounds[k] at edges[k] us.
 
     `weight`: zeros [H W] of one bin, float64, so that many events on a pixel keep their weight. An event is read for its bin and
     again for the next: that costs less than weights of both, which are twice the memory to go through for every bin.
@@ -37,6 +37,14 @@ def accumulate(
         for i in range(bounds[k], bounds[k + 1]):
             later = (t[i] - edges[k] + offsets[k]) * bins_per_us
             weight[np.uint64(y[i]) * row + np.uint64(x[i])] += 1 - later if p[i] else later - 1
-        for pixel in range(pixels):
-            grid[k, pixel] = weight[pixel]
-            weight[pixel] = 0
+        first = bounds[k - 1] if k else bounds[k]
+        if 16 * (bounds[k + 1] - first) < pixels:  # it is faster to go to the few pixels that fired than through all
+            for i in range(first, bounds[k + 1]):
+                q = np.uint64(y[i]) * row + np.uint64(x[i])
+                if weight[q] != 0:
+                    grid[k, q] = weight[q]
+                    weight[q] = 0
+        else:
+            for pixel in range(pixels):
+                grid[k, pixel] = weight[pixel]
+                weight[pixel] = 0

@@ -22,13 +22,13 @@ def voxel_grid(events: Events, bins: int, start: int, stop: int) -> np.ndarray:
     """
     edges, offsets, step = voxel_steps(bins, window_length(start, stop))
     width, height = events.sensor_size
+    grid = np.zeros((bins, height * width), np.float32)
     bounds = np.searchsorted(events.t, np.append(start + edges, stop))
-    if bounds[-1] == bounds[0]:
-        return np.zeros((bins, height, width, 1), np.float32)
-    from mxsnn.events._voxel_kernel import accumulate  # compiled
+    if bounds[-1] > bounds[0]:
+        from mxsnn.events._voxel_kernel import accumulate  # compiled
 
-    weight, grid = np.zeros(height * width), np.empty((bins, height * width), np.float32)
-    accumulate(events.t, events.x, events.y, events.p, width, bounds, start + edges, offsets, step, weight, grid)
+        weight = np.zeros(height * width)
+        accumulate(events.t, events.x, events.y, events.p, width, bounds, start + edges, offsets, step, weight, grid)
     return grid.reshape(bins, height, width, 1)
 
 
