@@ -216,7 +216,7 @@ def test_class_folders_that_are_wrong(tmp_path: Path) -> None:
     rejected("not a folder", class_folders, tmp_path / "file")
     root = tmp_path / "root"
     root.mkdir()
-    rejected("root: is empty", class_folders, root)
+    rejected("root: holds no folder", class_folders, root)
     (root / "a").mkdir()
     rejected("a: holds no recordings", class_folders, root)
     put(root / "a" / "1.jpg", b"")

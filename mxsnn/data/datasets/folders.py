@@ -41,7 +41,7 @@ def class_folders(root: str | Path, sensor_size: Sequence[int] | None = None) ->
     by_part = {part: subfolders(folder) for part, folder in parts.items()}
     for part, classes in by_part.items():
         if not classes:
-            raise UserError(f"{parts[part]}: is empty; it takes a folder of recordings for each class")
+            raise UserError(f"{parts[part]}: holds no folder; it takes one of recordings for each class")
         differ = sorted(set(classes) ^ set(next(iter(by_part.values()))))
         if differ:
             raise UserError(f"{root}: train and test have different classes; not in both: {', '.join(differ)}")
