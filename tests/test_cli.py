@@ -264,9 +264,9 @@ def test_help_and_version(capsys: pytest.CaptureFixture) -> None:
     for argv in ([], ["--help"]):
         assert main(argv) == 0
         out, err = capsys.readouterr()
-        assert err == "" and all(command.__name__ in out for command in cli.COMMANDS)
+        assert err == "" and all(command.__name__.replace("_", "-") in out for command in cli.COMMANDS)
     for command, arguments in cli.COMMANDS.items():
-        assert main([command.__name__, "--help"]) == 0
+        assert main([command.__name__.replace("_", "-"), "--help"]) == 0
         said = capsys.readouterr().out
         assert all(name in said for name in arguments if name.startswith("--"))
 
