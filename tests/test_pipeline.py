@@ -52,6 +52,13 @@ def test_streamed_equals_resident(workers):
     assert [int(b["epoch"]) for b in streamed] == [s // 5 for s in range(2, 12)]
 
 
+def test_what_lies_on_the_device_is_not_fetched_by_workers():
+    resident = Resident(Toy())
+    resident.frames = lambda indices, epoch: os.getpid()  # pyrefly: ignore
+    (batch,) = training(resident, Order(np.arange(40), 8, seed=3), 0, 1, workers=2)
+    assert batch["frames"] == os.getpid()
+
+
 def test_padding_weighs_nothing():
     batches = list(evaluation(Toy(), np.arange(10), 4))
     assert [int(b["weight"].sum()) for b in batches] == [4, 4, 2]

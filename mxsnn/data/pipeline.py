@@ -33,7 +33,11 @@ class Source(Protocol):
         ...
 
 
-class Resident:
+class OnDevice:
+    """A source whose samples lie on the device: no other process can fetch them."""
+
+
+class Resident(OnDevice):
     """A source that is encoded once and kept on the device: for sets that fit there and have no augmentation of events."""
 
     def __init__(self, source: Source):
@@ -99,9 +103,9 @@ class Shard:
 def training(source: Source, order: Order, start: int, stop: int, workers: int = 0, shard: Shard | None = None) -> Iterator[Batch]:
     """The training batches of the steps from `start` to before `stop`, encoded ahead by `workers` processes (0: in this one).
 
-    `shard`: the part of each batch; None is that of this process.
+    What lies on the device is taken from there. `shard`: the part of each batch; None is that of this process.
     """
-    part = shard or Shard.of_this_process()
+    part, workers = shard or Shard.of_this_process(), 0 if isinstance(source, OnDevice) else workers
 
     def load(step: int) -> Batch:
         indices = part(order[step])

@@ -7,6 +7,7 @@ import numpy as np
 
 from mxsnn.data.datasets.base import whole_files
 from mxsnn.data.encoded import Encoded
+from mxsnn.data.pipeline import OnDevice
 from mxsnn.errors import UserError
 from mxsnn.events import Events
 from mxsnn.events.encode import DeviceEvents, stack
@@ -15,7 +16,7 @@ _EVENT = 4 + 2 + 2 + 1
 """Bytes of an event on the device: t, x, y, p."""
 
 
-class ResidentStreams:
+class ResidentStreams(OnDevice):
     """Recordings read once and kept on the device, where each batch is augmented and encoded: what `Encoded` makes, to the bit.
 
     All are padded to the longest. `room`: bytes that they may take; None: any number.

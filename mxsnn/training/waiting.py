@@ -89,7 +89,7 @@ def lines(found: dict[str, Any]) -> dict[str, str]:
         "read": "reading a recording",
         "encode": "encoding it",
         "cache": "or from the cache",
-        "data": f"batches, {found['workers']} workers",
+        "data": "batches" if found["source"] in where else f"batches, {found['workers']} workers",
         "train": "training on a batch that is there",
         "together": "training on those that come",
     }
