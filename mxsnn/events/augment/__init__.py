@@ -6,7 +6,7 @@ window are given it, us on the clock of the events; on the device it is the wind
 name of a label after it. `augment.frames` is for frames on the device. docs/augmentation.md says how to write one.
 """
 
-from mxsnn.events.augment._base import Augmentation, Chain, arrays, by_time, choose, happens, is_event, select, within
+from mxsnn.events.augment._base import Augmentation, Chain, arrays, by_time, choose, happens, is_event, merge, select, within
 from mxsnn.events.augment.drop import DropEvents, EventDrop
 from mxsnn.events.augment.flips import FlipLR, FlipPolarity, FlipUD, PolarityNoise, TimeReversal
 from mxsnn.events.augment.geometry import Affine, FaceMirror, RandomCrop, RandomResizedCrop
@@ -54,6 +54,7 @@ __all__ = [
     "choose",
     "happens",
     "is_event",
+    "merge",
     "select",
     "within",
 ]

@@ -1,13 +1,13 @@
 """What augmentations have in common: one rule for a stream on the host (`Events`) and on the device (`DeviceEvents`).
 
 A rule is written once, for arrays of NumPy and of JAX alike (`arrays`), in whole numbers, on which host and device cannot differ.
-Where both go different ways to the same result, the ways stand here: `choose`, `select` and `by_time`.
+Where both go different ways to the same result, the ways stand here: `choose`, `select`, `by_time` and `merge`.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
@@ -157,16 +157,42 @@ def by_time(events: Stream, keep: Any) -> Stream:
     """The events of one window for which `keep` holds, which is False for padding, by time; equal times keep their order."""
     if isinstance(events, Events):
         events = select(events, keep)
-        if not len(events):
-            return events
-        # Time and place as one number: sorting numbers is several times as fast as sorting places by time.
-        order = (events.t - events.t.min() << 32) | np.arange(len(events))
-        order.sort()
-        return taken(events, order & 0xFFFFFFFF, len(order))
+        return taken(events, _order(events.t), len(events))
     import jax.numpy as jnp
 
     order = jnp.argsort(jnp.where(keep, events.t, _INT32 - 1), stable=True)  # no event is that late
     return taken(events, order, keep.sum(dtype=jnp.int32))
+
+
+def merge(events: Stream, more: Mapping[str, Any], count: Any) -> Stream:
+    """The events and the first `count` of others, columns t, x, y, p in any order: by time, the others behind those of the same.
+
+    On the device the capacity grows by the length of the columns.
+    """
+    xp = arrays(events)
+    old = {name: getattr(events, name) for name in "txyp"}
+    new = {name: more[name].astype(column.dtype) for name, column in old.items()}
+    if isinstance(events, Events):
+        order = _order(new["t"][:count])
+        new = {name: column[order] for name, column in new.items()}
+    joined = replace(events, **{name: xp.concatenate([column, new[name]]) for name, column in old.items()})
+    if isinstance(events, Events):
+        from mxsnn.events.augment._kernels import merge_times
+
+        index = np.empty(len(joined.t), np.int64)
+        merge_times(events.t, new["t"], index)
+        return taken(joined, index, len(index))
+    return by_time(joined, xp.concatenate([is_event(events), xp.arange(len(new["t"])) < count]))
+
+
+def _order(t: np.ndarray) -> np.ndarray:
+    """Places in the order of time, of one window; equal times keep their order."""
+    if not len(t):
+        return np.empty(0, np.int64)
+    # Time and place as one number: sorting numbers is several times as fast as sorting places by time.
+    both = (t - t.min() << 32) | np.arange(len(t))
+    both.sort()
+    return both & 0xFFFFFFFF
 
 
 def taken(events: Stream, index: Any, count: Any) -> Stream:

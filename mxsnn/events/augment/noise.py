@@ -20,6 +20,7 @@ from mxsnn.events.augment._base import (
     check_window,
     happens,
     is_event,
+    merge,
     within,
 )
 from mxsnn.events.random import Key, below, bits, fold_in, part_of
@@ -70,9 +71,7 @@ class Noise(Augmentation):
             "y": below(fold_in(key, 4), height, most),
             "p": bits(fold_in(key, 5), most) >> 31,
         }
-        old = {name: getattr(events, name) for name in more}
-        joined = {name: xp.concatenate([old[name], new.astype(old[name].dtype)]) for name, new in more.items()}
-        return by_time(replace(events, **joined), xp.concatenate([is_event(events), xp.arange(most) < n]))
+        return merge(events, more, n)
 
 
 @dataclass(frozen=True)
