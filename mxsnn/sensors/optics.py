@@ -1,0 +1,46 @@
+"""From the light of a scene to photons on a pixel, alike for every camera.
+
+A scene is given as lux x reflectance: the illuminance E that a surface of the diffuse reflectance r throws back. It has the luminance
+E r / pi, of which a lens of the f-number F throws E r t / (4 F^2) lux on the sensor, far from the lens's focal length and on its axis.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mxsnn.errors import UserError
+
+PLANCK, LIGHT_SPEED = 6.62607015e-34, 299_792_458.0
+"""J s and m/s: exact, by the definition of the SI (2019)."""
+
+LUMENS_PER_WATT, WAVELENGTH = 683.0, 555e-9
+"""The luminous efficacy of light of 540 THz (555 nm in air), by the definition of the candela."""
+
+PHOTONS = WAVELENGTH / (PLANCK * LIGHT_SPEED * LUMENS_PER_WATT) * 1e-12
+"""Photons per lux, second and um^2, of light of 555 nm: 4,091. Light of other spectra is counted as such of 555 nm and of as many lux."""
+
+
+@dataclass(frozen=True)
+class Lens:
+    """A lens: `f_number`, focal length by aperture; `transmission`, the part of the light that it passes, 0 to 1.
+
+    Raises: UserError for others.
+    """
+
+    f_number: float = 2.0
+    transmission: float = 0.9
+
+    def __post_init__(self) -> None:
+        if not self.f_number > 0 or not 0 < self.transmission <= 1:
+            raise UserError(
+                f"a lens has an f_number above 0 and a transmission in (0, 1], got {self.f_number}, {self.transmission}"
+            )
+
+    @property
+    def throughput(self) -> float:
+        """Lux on the sensor for one lux x reflectance of the scene, t / (4 F^2)."""
+        return self.transmission / (4 * self.f_number**2)
+
+    def photons(self, area: float) -> float:
+        """Photons a second on `area` um^2 of the sensor, for one lux x reflectance of the scene."""
+        return PHOTONS * self.throughput * area
