@@ -52,7 +52,7 @@ class Case:
     peer: Any = None
 
 
-def cases(width: int, height: int) -> list[Case]:
+def cases(width: int, height: int, n: int) -> list[Case]:
     """All that act on every event, with tonic's where it has one."""
     size = (width, height, 2)
     return [
@@ -62,7 +62,7 @@ def cases(width: int, height: int) -> list[Case]:
         Case(TimeReversal(*WINDOW, p=1.0), tonic.RandomTimeReversal(p=1.0)),
         Case(DropEvents(0.2), tonic.DropEvent(0.2)),
         Case(EventDrop(*WINDOW), tonic.EventDrop(size)),
-        Case(Noise(*WINDOW, share=0.2), tonic.UniformNoise(size, 200_000)),
+        Case(Noise(*WINDOW, share=0.2), tonic.UniformNoise(size, n // 5)),
         Case(TimeJitter(1000.0, *WINDOW), tonic.TimeJitter(1000.0, sort_timestamps=True)),
         Case(Affine(10, 20.0, 0.2)),
         Case(RandomCrop(width // 2, height // 2), tonic.RandomCrop(size, (width // 2, height // 2))),
@@ -103,7 +103,7 @@ def main() -> None:
     for sensor_size in SENSORS:
         events = random_events(given.events, sensor_size)
         array, there = to_structured(events), to_device(events, *WINDOW)
-        for case in (case for case in cases(*sensor_size) if given.only in str(case.ours)):
+        for case in (case for case in cases(*sensor_size, given.events) if given.only in str(case.ours)):
             ours, theirs = partial(case.ours, events, host_key(KEY)), partial(_tonics, case.peer, array)
             on_device = partial(_there, jax.jit(case.ours.__call__), there, jax.random.key(KEY))
             if not same(ours(), on_device()):

@@ -186,7 +186,7 @@ def test_noise_is_a_poisson_process() -> None:
 def test_noise_as_a_share(n: int, share: float) -> None:
     events = random_stream(n)
     noisy = Noise(0, LENGTH, share=share)(events, KEYS[0])
-    assert len(noisy) == n + math.floor(n * share + 1e-9)
+    assert len(noisy) == n + math.floor(n * share + 1e-9) and (np.diff(noisy.t) >= 0).all()
     rows = [*zip(*(getattr(noisy, name).tolist() for name in "txyp"), strict=True)]
     for row in zip(*(getattr(events, name).tolist() for name in "txyp"), strict=True):
         rows.remove(row)  # each is still there

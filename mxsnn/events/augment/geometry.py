@@ -85,7 +85,8 @@ class RandomCrop(Augmentation):
         width, height = events.sensor_size
         if self.width > width or self.height > height:
             raise UserError(f"a crop of {self.width}x{self.height} pixels is larger than the sensor of {width}x{height}")
-        return _crop(events, key, (self.width, self.height), (self.width, self.height))
+        size = (self.width, self.height)
+        return _crop(events, key, size, size)
 
 
 @dataclass(frozen=True)
@@ -174,12 +175,12 @@ class FaceMirror(Augmentation):
 
 
 def _crop(events: Stream, key: Key, box: Sequence[Any], size: tuple[int, int]) -> Stream:
-    """The events of a box of this size (width, height), anywhere, on a sensor of another size."""
+    """The events of a box of this size (width, height), anywhere, on a sensor of `size`, which may be the very box."""
     new, inside = {}, True
     for k, name in enumerate("xy"):
-        at = 2 * (getattr(events, name).astype(np.int32) - below(fold_in(key, k), events.sensor_size[k] - box[k] + 1)) + 1
-        inside &= (at > 0) & (at < 2 * box[k])
-        new[name] = (at * size[k] // (2 * box[k])).astype(np.int16)
+        at = getattr(events, name) - below(fold_in(key, k), events.sensor_size[k] - box[k] + 1)
+        inside &= (at >= 0) & (at < box[k])
+        new[name] = (at if box is size else (2 * at + 1) * size[k] // (2 * box[k])).astype(np.int16)
     return replace(select(replace(events, **new), inside), sensor_size=size)
 
 
