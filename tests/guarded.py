@@ -32,7 +32,7 @@ def quietly(*specs: str, size: tuple[int, int] = SIZE) -> Encoding:
 def guarded(spec: str, events: Events) -> Events:
     """What one transform of events makes of a stream."""
     with np.errstate(all="raise"):
-        transform = quietly(spec, "TimeFrames(bins=1, start=0, stop=1)").transforms[0]
+        transform = quietly(spec, f"TimeFrames(bins=1, start=0, stop={SPAN})").transforms[0]
         return transform(events, host_key(0)) if getattr(transform, "keyed", False) else transform(events)
 
 

@@ -285,6 +285,14 @@ def test_in_an_encoding() -> None:
     assert compose(encoding.specs, SIZE).specs == encoding.specs
 
 
+def test_windows_that_differ_are_refused() -> None:
+    """Frames of what an augmentation has cut off would be empty; on the device there is one window."""
+    for augmentation in ("SpikingFER(start=0, stop=1000)", "EventDrop(start=1, stop=2001)"):
+        with pytest.raises(UserError, match=r"frames' window of 2000 us: give it start=0, stop=2000"):
+            compose([augmentation, "TimeFrames(bins=4, start=0, stop=2000)"], SIZE)
+    assert compose(["EventDrop(start=0, stop=1000)", "CountFrames(frames=3)"], SIZE).random
+
+
 def test_encodings_without_keys_or_with_keys_alone() -> None:
     plain = compose([f"TimeFrames(bins=4, start=0, stop={LENGTH})"], SIZE)
     assert not plain.random and not plain.keyed

@@ -199,6 +199,7 @@ def compose(specs: Sequence[str], sensor_size: Sequence[int]) -> Encoding:
     transforms = [_transform(spec) for spec in specs]
     encoding = Encoding(transforms, [str(t) if isinstance(t, Guard) else _text(t) for t in transforms], sensor_size)
     _check_order(encoding)
+    _check_windows(encoding)
     for transform in transforms:
         if isinstance(transform, Guard) and (message := transform.ask(transform.rule.warn)):
             warnings.warn(f"{transform}: {message}", TonicWarning, stacklevel=2)
@@ -275,3 +276,14 @@ def _check_order(encoding: Encoding) -> None:
             raise UserError(f"{encoding.specs[k + 1]} takes events, but {encoding.specs[k]} before it makes frames")
     if 0 in kinds and 1 not in kinds:
         raise UserError(f"{encoding!r} makes no frames; add one that does, such as TimeFrames(bins, start, stop)")
+
+
+def _check_windows(encoding: Encoding) -> None:
+    """Augmentations give back the events of their window only, and a stream on the device is the window of the frames."""
+    if encoding.window is None:
+        return
+    start, stop = encoding.window
+    for transform, spec in zip(encoding.transforms, encoding.specs, strict=True):
+        given = getattr(transform, "start", start), getattr(transform, "stop", stop)
+        if isinstance(transform, Augmentation) and given != encoding.window:
+            raise UserError(f"{spec} is not for the frames' window of {stop - start} us: give it start={start}, stop={stop}")
