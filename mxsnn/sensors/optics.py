@@ -1,7 +1,8 @@
 """From the light of a scene to photons on a pixel, alike for every camera.
 
-A scene is given as lux x reflectance: the illuminance E that a surface of the diffuse reflectance r throws back. It has the luminance
-E r / pi, of which a lens of the f-number F throws E r t / (4 F^2) lux on the sensor, far from the lens's focal length and on its axis.
+A scene is given as lux x reflectance: E lux on a surface that throws back the part r of them, in all directions alike, have
+the luminance E r / pi, of which a lens of the f-number F and the transmission t casts E r t / (4 F^2) lux on the sensor:
+on its axis, and of a scene that is many focal lengths away.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ LUMENS_PER_WATT, WAVELENGTH = 683.0, 555e-9
 """The luminous efficacy of light of 540 THz (555 nm in air), by the definition of the candela."""
 
 PHOTONS = WAVELENGTH / (PLANCK * LIGHT_SPEED * LUMENS_PER_WATT) * 1e-12
-"""Photons per lux, second and um^2, of light of 555 nm: 4,091. Light of other spectra is counted as such of 555 nm and of as many lux."""
+"""Photons per lux, second and um^2: 4,091 of light of 555 nm, as which light of any spectrum is counted."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +33,7 @@ class Lens:
 
     def __post_init__(self) -> None:
         if not self.f_number > 0 or not 0 < self.transmission <= 1:
-            raise UserError(
-                f"a lens has an f_number above 0 and a transmission in (0, 1], got {self.f_number}, {self.transmission}"
-            )
+            raise UserError(f"a lens has f_number > 0 and 0 < transmission <= 1, got {self.f_number} and {self.transmission}")
 
     @property
     def throughput(self) -> float:
