@@ -6,6 +6,7 @@ import importlib
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from mxsnn import testing
@@ -40,18 +41,21 @@ def test_the_recordings_of_the_readme_are_read(tmp_path, monkeypatch) -> None:
     events = Events.make([5, 20_000, 1_200_000], [1, 2, 3], [0, 1, 2], [0, 1, 1], (4, 3))
     for name in ("face.raw", "long.raw", "clip.mxr"):
         write(tmp_path / name, events, "evt3" if name.endswith("raw") else None)
-    block, *_ = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
-    (tmp_path / "readings.py").write_text(block, "utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    (tmp_path / "readings.py").write_text("\n".join(blocks[:2]), "utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.chdir(tmp_path)
     shown = importlib.import_module("readings")
     assert shown.stream == events
     assert shown.part.t.tolist() == [1_200_000]
     assert shown.recording.window(1_000_000, 1_500_000).events.t.tolist() == [1_200_000]
+    assert shown.on_host.sum() == 1  # ON less OFF
+    np.testing.assert_allclose(shown.on_device, shown.on_host, atol=1e-6)
+    assert shown.shaken != events and set(shown.shaken.x) <= {1, 2, 3}
 
 
 def test_the_code_of_the_readme_runs(registry, tmp_path, monkeypatch) -> None:
-    _, *blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
+    _, _, *blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
     assert len(blocks) == 2
     (tmp_path / "shown.py").write_text("\n".join(blocks), "utf-8")
     monkeypatch.syspath_prepend(tmp_path)
