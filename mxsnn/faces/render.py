@@ -1,0 +1,198 @@
+"""Faces in motion: from a baked subject and controls by frame to light."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from mxsnn.faces import geometry
+from mxsnn.faces.action_units import UNITS
+from mxsnn.faces.appearance import EXTENT, PAINTS, Baked, luminance
+from mxsnn.faces.pose import FIELD, MIDDLE, Turn, roundness, seen, show, turn
+from mxsnn.typing import Array
+
+__all__ = ["Controls", "neutral", "render", "render_rgb"]
+
+EYEBALL = 12.0  # radius, mm
+IRIS = 5.9
+PUPIL = 1.9
+
+
+class Controls(NamedTuple):
+    """What a performance sets, frame by frame.
+
+    au [T, n_AU, 2]: intensities from 0 to 1 in the order of UNITS (levels A to E are 0.2 to 1), left and right of the subject; units of
+    the jaw and the middle take the mean. gaze [T, 2]: radians to the image's right and down. pose [T, 6]: pose.POSE. lux [T]:
+    illuminance of a surface that faces the lamp, with the lamp's flicker in it.
+    """
+
+    au: Array
+    gaze: Array
+    pose: Array
+    lux: Array
+
+
+def neutral(frames: int = 1, lux: float = 500.0) -> Controls:
+    """A face at rest that looks into the camera."""
+    return Controls(
+        jnp.zeros((frames, len(UNITS), 2)), jnp.zeros((frames, 2)), jnp.zeros((frames, 6)), jnp.full((frames,), lux, jnp.float32)
+    )
+
+
+def render(baked: Baked, controls: Controls) -> Array:
+    """Luminance [T, H, W] float32, lux x reflectance."""
+    return _render(luminance(baked), controls)[:, 0]
+
+
+def render_rgb(baked: Baked, controls: Controls) -> Array:
+    """Linear RGB [T, H, W, 3] float32, lux x reflectance."""
+    return jnp.moveaxis(_render(baked, controls), 1, -1)
+
+
+@jax.jit
+def _render(baked: Baked, controls: Controls) -> Array:
+    return jax.vmap(lambda c: _frame(baked, c))(controls)
+
+
+def _ramp(value: Array, width) -> Array:
+    """0 to 1 while `value` goes from -width/2 to width/2: the share of a pixel beyond an edge."""
+    return jnp.clip(value / width + 0.5, 0, 1)
+
+
+def _part(fields, qx: Array, qy: Array, t: Turn) -> tuple[Array, Array]:
+    """Points of the image plane to the skin at rest, but for the lips' parting; `fields`: sums of dx, dy, 1, out over the anchors."""
+    dx, dy, weight, out = fields
+    total = 1 / (geometry.REST + weight)
+    x, y = seen(t, qx, qy, out * total)
+    return x - dx * total, y - dy * total
+
+
+def _frame(b: Baked, c: Controls) -> Array:
+    s = b.subject
+    rows, columns = b.size
+    m = geometry.lines(s)
+    action = geometry.act(s, c.au)
+    t = turn(c.pose)
+    pixel = FIELD / rows
+    px = pixel * (jnp.arange(columns) + 0.5 - columns / 2)
+    py = pixel * (jnp.arange(rows) + 0.5 - rows / 2) + MIDDLE
+
+    # The skin's displacement, by a product of rows and columns.
+    at = geometry.anchors(s) + action.delta
+    ax, ay = show(t, at[:, 0], at[:, 1], roundness(at[:, 0], at[:, 1]) + geometry.OUT)
+    sigma = geometry.SIGMA * t.scale
+    gx = jnp.exp(-0.5 * ((px - ax[:, None]) / sigma[:, None]) ** 2)  # [K, W]
+    gy = jnp.exp(-0.5 * ((py - ay[:, None]) / sigma[:, None]) ** 2)  # [K, H]
+    amount = jnp.stack([action.delta[:, 0], action.delta[:, 1], jnp.ones(len(sigma)), jnp.asarray(geometry.OUT)], 0)  # [4, K]
+    left = (amount[:, :, None] * gy).transpose(0, 2, 1).reshape(4 * rows, -1)
+    fields = (left @ gx).reshape(4, rows, columns)
+    x, y = _part(fields, px[None, :], py[:, None], t)
+
+    # The lips part along their seam.
+    v = y - geometry.seam(s, x)
+    up, low = _gap(m, action.lips, x)
+    source = y - v + _unpart(action.lips, m, x, v, up, low)
+
+    # The skin.
+    column, row = b.texel
+    h, w = b.alpha.shape
+    tx = jnp.clip((x - EXTENT[0]) / column - 0.5, 0, w - 1.001)
+    ty = jnp.clip((source - EXTENT[1]) / row - 0.5, 0, h - 1.001)
+    strength = action.creases.reshape(-1)
+    relief = 1 + jnp.tensordot(strength, b.creases, 1) + c.pose[0] * b.turned[0] + c.pose[1] * b.turned[1]
+    i, j = jnp.floor(ty).astype(jnp.int32), jnp.floor(tx).astype(jnp.int32)
+    fy, fx = ty - i, tx - j
+    corner = i * w + j
+
+    def sample(image: Array) -> Array:
+        flat = image.reshape(-1)
+        a, b_, c_, d = (flat.at[corner + k].get(mode="promise_in_bounds") for k in (0, 1, w, w + 1))
+        return (a + (b_ - a) * fx) * (1 - fy) + (c_ + (d - c_) * fx) * fy
+
+    clear = 1 - sample(b.alpha)
+    width = pixel / t.scale
+    layers = [*_mouth(m, x, v, up, low, width), *_eyes(b, action, c.gaze, x, y, width)]
+    out = []
+    for channel in range(b.colour.shape[0]):
+        value = sample(b.colour[channel] * relief) + clear * b.wall[channel]
+        for cover, paint, gain in layers:
+            value = value + cover * (gain * b.paint[PAINTS.index(paint), channel] - value)
+        out.append(value * c.lux)
+    return jnp.stack(out)
+
+
+def _gap(m: geometry.Lines, lips: Array, x: Array) -> tuple[Array, Array]:
+    """How far the seam's upper and lower lip have moved apart at x, mm: a lens."""
+    lens = jnp.clip(1 - (x / m.mouth) ** 2, 0, 1)
+    lens = lens * (1.5 - 0.5 * lens)
+    return jnp.maximum(lips[0], 0) * lens, jnp.maximum(lips[1], 0) * lens
+
+
+def _unpart(lips: Array, m: geometry.Lines, x: Array, v: Array, up: Array, low: Array) -> Array:
+    """Where skin at height v over the seam has come from: the lips carry the skin around them along, and are thinned."""
+    above, below = jnp.maximum(-v - up, 0), jnp.maximum(v - low, 0)
+    upper = jnp.minimum(v + up * jnp.exp(-((above / 11) ** 2)), 0)
+    lower = jnp.maximum(v - low * jnp.exp(-((below / 15) ** 2)), 0)
+    lens = jnp.exp(-((x / (1.05 * m.mouth)) ** 4))
+    upper = upper * (1 + lips[2] * lens * jnp.exp(-((upper / 10) ** 2)))
+    lower = lower * (1 + lips[3] * lens * jnp.exp(-((lower / 10) ** 2)))
+    return upper + lower
+
+
+def _mouth(m: geometry.Lines, x: Array, v: Array, up: Array, low: Array, width) -> list:
+    """Layers of the open mouth: cover, paint, gain."""
+    between = _ramp(v + up, width) - _ramp(v - low, width)
+    lens = jnp.clip(1 - (x / (0.86 * m.mouth)) ** 2, 0, 1)
+    edge = 2.2 * jnp.sqrt(lens + 1e-3) - 0.2
+    teeth = _ramp(v + up, width) - _ramp(v - jnp.minimum(edge, low), width)
+    lower_edge = jnp.maximum(low - 1.6, jnp.minimum(edge, low))
+    lower = (_ramp(v - lower_edge, width) - _ramp(v - low, width)) * jnp.clip((low - 7) / 6, 0, 1)
+    tongue = between * jax.nn.sigmoid((v - 0.45 * low - 3) / 2.0) * jnp.clip((low - 4) / 8, 0, 0.8)
+    dim = 0.55 + 0.45 * lens
+    return [
+        (between, "cavity", 1.0),
+        (tongue, "tongue", 1.0),
+        (lower * lens, "teeth", 0.6),
+        (teeth * jnp.sqrt(lens + 1e-3), "teeth", dim),
+    ]
+
+
+def _eyes(b: Baked, action: geometry.Action, gaze: Array, x: Array, y: Array, width) -> list:
+    """Layers of both eyes: cover, paint, gain. Each pixel draws the eye of its own side."""
+    s = b.subject
+    m = geometry.lines(s)
+    right = x < 0
+    out = jnp.where(right, -x, x) - m.eye_x
+    down = y - m.eye_y
+    half = s.mm("eye_width") / 2
+    u = out / half
+    lids = jnp.where(right, action.lids[1][:, None, None], action.lids[0][:, None, None])
+    ix = jnp.where(right, -1.0, 1.0) * EYEBALL * jnp.sin(gaze[0])
+    iy = EYEBALL * jnp.sin(gaze[1]) - 0.6
+    follow = 0.6 * EYEBALL * jnp.sin(gaze[1]) / s.mm("eye_height")
+    top, bottom = geometry.lid_lines(s, lids, u, follow)
+    cover = _ramp(down - top, width) - _ramp(down - bottom, width)
+    far = jnp.sqrt((out - ix) ** 2 + (down - iy) ** 2 + 1e-4)
+    shadow = (1 - 0.50 * jnp.exp(-jnp.clip(down - top, 0, 20) / 1.7)) * (1 - 0.34 * u**2)
+    iris = cover * _ramp(IRIS - far, width + 0.4)
+    core = cover * _ramp(IRIS - 1.1 - far, width + 0.8)
+    pupil = cover * _ramp(PUPIL - far, width)
+    gx, gy = jnp.where(right, -1.0, 1.0) * 2.2 * b.light[0] + ix * 0.8, 2.6 * b.light[1] + iy * 0.8
+    glint = cover * 0.8 * jnp.exp(-((out - gx) ** 2 + (down - gy) ** 2) / (2 * 0.75**2 + 0.1 * width**2)) / (1 + 0.25 * width**2)
+    inner = cover * jax.nn.sigmoid((-u - 0.82) * 22)
+    inside = jnp.clip(1 - u**2, 0, 1)
+    thick = 1.15 * jnp.sqrt(inside + 1e-3)
+    lash = 0.9 * (_ramp(down - top + thick, width) - _ramp(down - top - 0.25, width)) * jnp.clip(inside * 6, 0, 1)
+    under = 0.35 * (_ramp(down - bottom, width) - _ramp(down - bottom - 0.6, width)) * jnp.clip(inside * 4, 0, 1)
+    return [
+        (cover, "sclera", shadow),
+        (inner, "caruncle", 0.9),
+        (iris, "ring", shadow),
+        (core, "iris", shadow * (0.8 + 0.5 * (far / IRIS) ** 2)),
+        (pupil, "pupil", 1.0),
+        (glint, "glint", 1.0),
+        (under, "lash", 1.5),
+        (lash, "lash", 1.0),
+    ]
