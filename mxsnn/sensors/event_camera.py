@@ -1,0 +1,518 @@
+r"""An event camera: radiance in time to events, or to voxels and frames of them on the device.
+
+    photocurrent   I = q P A t / (4 F^2) * radiance                                   electrons/s (`mxsnn.sensors.optics`)
+    logarithm      L = ln(I + I_dark), linear below the dark current
+    photoreceptor  tau dv/dt = L - v,   1 / (2 pi tau) = f_c = 1 / (1 / (slope (I + I_dark)) + 1 / corner)
+    difference     d = v - v at the last event, + leak * threshold_on a second
+    event          ON where d = threshold_on, OFF where d = -threshold_off; then d = 0, held there through the refractory period
+    shot noise     rate = 9 f_c exp(-threshold^2 / 2 sigma^2) of each polarity, sigma^2 = pi noise f_c / (I + I_dark)
+
+The radiance is linear between samples, L between steps, so the photoreceptor is exact from step to step and v is taken as linear in
+a step. Events get their times where this line crosses a threshold, each pixel by itself, as in ESIM; v2e puts the events of a step
+on slots that all pixels share. Times are rounded down to whole us; a step that ends at t has events before t.
+
+Sources: Lichtsteiner et al., "A 128x128 120 dB 15 us Latency Asynchronous Temporal Contrast Vision Sensor", JSSC 2008; Hu et
+al., "v2e: From Video Frames to Realistic DVS Events", CVPRW 2021; Graca and Delbruck, "Unraveling the Paradox of
+Intensity-Dependent DVS Pixel Noise", IISW 2021; Rebecq et al., "ESIM: an Open Event Camera Simulator", CoRL 2018. Constants and
+their sources: docs/faces.md.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, fields
+from functools import partial
+from typing import Any, ClassVar, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from mxsnn.errors import UserError
+from mxsnn.events.frames import check_positive, time_edges, whole_times, window_length
+from mxsnn.events.stream import DTYPES, Events, check_sensor_size
+from mxsnn.events.voxel import voxel_steps
+from mxsnn.sensors.optics import PHOTONS, Lens
+
+_LEAST_THRESHOLD = 0.01  # v2e's too: the tail of a mismatch must not reach zero
+_CHUNK = 2**21  # pixels times steps whose events are listed at once: 20 MB
+
+
+class PixelState(NamedTuple):
+    """What a chunk of a scene hands on to the next."""
+
+    log: jax.Array  # [H, W] logarithm of the light at the last sample
+    lag: jax.Array  # [H, W] v - L
+    rise: jax.Array  # [H, W] d
+    dead: jax.Array  # [H, W] us that the refractory period goes on
+    on: jax.Array  # [H, W] threshold
+    off: jax.Array  # [H, W] threshold
+    spread: jax.Array  # [H, W] this pixel's leak and noise, in those of the average
+    hot: jax.Array  # [H, W] Hz
+    words: jax.Array  # uint32 [2], the key of the noise
+    steps: jax.Array  # uint32, how many there were
+
+
+class Fired(NamedTuple):
+    """The events of a step, [H, W]: `count` (below 0: OFF), the first `first` us after its start, then one every `spacing` us."""
+
+    count: jax.Array
+    first: jax.Array
+    spacing: jax.Array
+
+
+PARTS = frozenset({"lag", "leak", "noise", "refractory"})
+"""Of the model of a pixel, those that cost time and may be left out where they do nothing."""
+
+
+def _may_be(value: Any) -> bool:
+    """Whether a constant is above 0, or traced."""
+    return isinstance(value, jax.Array) or value > 0
+
+
+def _named(**parts: Any) -> frozenset[str]:
+    return frozenset(name for name, value in parts.items() if _may_be(value))
+
+
+_STATIC = {"static": True}
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class EventCamera:
+    """Constants of an event camera. `dataclasses.replace` varies them; all but the first three may be traced and swept.
+
+    Attributes:
+      sensor_size: (width, height), pixels.
+      lens: of the camera.
+      readout: events a second that leave the sensor; of a step with more, pixels drawn at random are lost. None: all leave.
+      area: light-sensitive, of a pixel, um^2.
+      efficiency: electrons per photon.
+      dark_current: electrons/s of a pixel.
+      slope: corner frequency of the photoreceptor per photocurrent, Hz/(electron/s).
+      corner: the largest corner frequency, Hz.
+      threshold_on, threshold_off: changes of the logarithm (natural) that make an event.
+      mismatch: standard deviation of the thresholds from pixel to pixel.
+      leak: ON events of a pixel without change, Hz.
+      spread: standard deviation of the pixels' leak and noise, decades.
+      noise: power of the noise of the photocurrent, in that of the shot noise; 0: none.
+      refractory: period after an event in which the pixel is held at its reset, us.
+      hot: part of the pixels that are hot, 0 to 1.
+      hot_rate: events of a hot pixel, Hz; half of them ON.
+
+    Raises: UserError for constants that cannot be.
+    """
+
+    sensor_size: tuple[int, int] = field(metadata=_STATIC)
+    lens: Lens = field(default_factory=Lens, metadata=_STATIC)
+    readout: float | None = field(default=None, metadata=_STATIC)
+    area: float = 75.0
+    efficiency: float = 0.24
+    dark_current: float = 0.0
+    slope: float = 1e-3
+    corner: float = math.inf
+    threshold_on: float = 0.2
+    threshold_off: float = 0.2
+    mismatch: float = 0.0
+    leak: float = 0.0
+    spread: float = 0.0
+    noise: float = 0.0
+    refractory: float = 0.0
+    hot: float = 0.0
+    hot_rate: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_sensor_size(self.sensor_size)
+        for each in fields(self):
+            name, value = each.name, getattr(self, each.name)
+            if isinstance(value, (int, float)):  # traced ones cannot be looked at
+                above = name in ("area", "efficiency", "slope", "corner", "threshold_on", "threshold_off", "readout", "knee")
+                if not (value > 0 if above else 0 <= value < math.inf) or (name == "hot" and value > 1):
+                    kind = "from 0 to 1" if name == "hot" else "above 0" if above else "a number of at least 0"
+                    raise UserError(f"{name} of an event camera is {kind}, got {value!r}")
+
+    #: Whether all pixels begin at d = 0, or anywhere in the saw-tooth of their leak.
+    in_phase: ClassVar[bool] = False
+
+    def init(self, key: jax.Array, first: jax.Array) -> PixelState:
+        """Pixels at rest before the radiance `first` [H, W]; the key draws all that is random, then and later."""
+        shape = jnp.shape(first)
+        keys = jax.random.split(key, 6)
+        on, off = (
+            jnp.maximum(theta + self.mismatch * jax.random.normal(k, shape), _LEAST_THRESHOLD)
+            for theta, k in zip((self.threshold_on, self.threshold_off), keys, strict=False)
+        )
+        log = self.log(jnp.asarray(first, jnp.float32))
+        rise = jnp.zeros(shape)
+        if not self.in_phase:
+            rise = jnp.where(jnp.asarray(self.leak) > 0, on * jax.random.uniform(keys[2], shape), rise)
+        spread = 10 ** (self.spread * jax.random.normal(keys[3], shape))
+        hot = jnp.where(jax.random.uniform(keys[4], shape) < self.hot, jnp.float32(self.hot_rate), 0)
+        zeros = jnp.zeros(shape)
+        return PixelState(log, zeros, rise, zeros, on, off, spread, hot, jax.random.bits(keys[5], (2,)), jnp.uint32(0))
+
+    def current(self, radiance: jax.Array) -> jax.Array:
+        """Electrons/s of a pixel, with those of the dark."""
+        return self.lens.photons(1.0) * self.area * self.efficiency * radiance + self.dark_current
+
+    def log(self, radiance: jax.Array) -> jax.Array:
+        """L of lux x reflectance."""
+        return jnp.log(self.current(radiance))
+
+    def corner_at(self, radiance: jax.Array) -> jax.Array:
+        """f_c, Hz."""
+        return 1 / (1 / (self.slope * self.current(radiance)) + 1 / jnp.asarray(self.corner))
+
+    def low_pass(self, radiance: jax.Array, dt: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """(a, b) of lag = a lag - b (change of L) over a step of `dt` us."""
+        steps = 2e-6 * math.pi * dt * self.corner_at(radiance)
+        went = -jnp.expm1(-steps)
+        return 1 - went, went / steps
+
+    def noise_rates(self, radiance: jax.Array, on: jax.Array, off: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """Hz of ON and OFF events by noise at thresholds [H, W]."""
+        corner = self.corner_at(radiance)
+        per_variance = self.current(radiance) / (2 * math.pi * corner * jnp.maximum(jnp.asarray(self.noise), 1e-9))
+        return 9 * corner * jnp.exp(-per_variance * on**2), 9 * corner * jnp.exp(-per_variance * off**2)
+
+    def parts(self) -> frozenset[str]:
+        """Those of `PARTS` that do anything with these constants; traced ones may."""
+        lag = isinstance(self.corner, jax.Array) or math.isfinite(self.corner)
+        return _named(lag=lag, leak=self.leak, noise=_may_be(self.noise) or _may_be(self.hot), refractory=self.refractory)
+
+
+def step(
+    camera: EventCamera, state: PixelState, radiance: jax.Array, dt: jax.Array, parts: frozenset[str] = PARTS
+) -> tuple[PixelState, Fired]:
+    """A step of `dt` us (float32) to the radiance [H, W]; `parts` of the model that are not named are left out."""
+    log = camera.log(radiance)
+    move = log - state.log
+    state = state._replace(log=log, steps=state.steps + 1)
+    if "lag" in parts:
+        a, b = camera.low_pass(radiance, dt)
+        lag = a * state.lag - b * move
+        move, state = move + lag - state.lag, state._replace(lag=lag)
+    if "leak" in parts:
+        move += (1e-6 * camera.leak) * dt * state.spread * state.on
+
+    # All in parts of the step. Where the pixel is held at first, d starts from 0 when it is let go.
+    held, period = 0.0, 0.0
+    if "refractory" in parts:
+        held, period = jnp.minimum(state.dead / dt, 1), camera.refractory / dt
+    # Without the barrier the compiler makes both anew for each array that is made of them.
+    end, move = jax.lax.optimization_barrier((state.rise + move * (1 - held), move))
+    size, speed = jnp.abs(end), jnp.abs(move)
+    lost = speed * period  # the change while it is held after an event
+    cycle = jnp.where(end > 0, state.on, state.off) + lost
+    count = jnp.floor((size + lost) / cycle)
+    fires = count > 0
+    rest = size - count * cycle
+    per_speed = 1 / jnp.where(fires, speed, 1)
+    first = jnp.maximum(1 - (size + lost - cycle) * per_speed, 0)
+    rise = jnp.where(fires, jnp.sign(end) * jnp.maximum(rest, 0), end)
+    dead = state.dead
+    if "refractory" in parts:
+        dead = jnp.where(fires, jnp.maximum(-rest, 0) * per_speed * dt, jnp.maximum(dead - dt, 0))
+    count = jnp.where(end > 0, count, -count)
+
+    if "noise" in parts:
+        bits = _bits(state, 0)
+        on, off = (1e-6 * dt * (state.spread * rate + state.hot / 2) for rate in camera.noise_rates(radiance, state.on, state.off))
+        # Both ends of the word, since a float is as fine near 0 as a small probability needs.
+        low, high = (word.astype(jnp.float32) * 2.0**-32 for word in (bits, ~bits))
+        is_off = low < off
+        by_noise = ~fires & (is_off | (high < on)) & (held < 1)
+        at = held + jnp.where(is_off, low / off, high / on) * (1 - held)
+        after = jnp.clip(move * jnp.maximum(1 - at - period, 0), -0.999 * state.off, 0.999 * state.on)
+        count = jnp.where(by_noise, jnp.where(is_off, -1.0, 1.0), count)
+        first = jnp.where(by_noise, at, first)
+        rise = jnp.where(by_noise, after, rise)
+        if "refractory" in parts:
+            dead = jnp.where(by_noise, jnp.maximum(at + period - 1, 0) * dt, dead)
+
+    if camera.readout is not None:
+        kept = camera.readout * 1e-6 * dt / jnp.maximum(jnp.abs(count).sum(), 1)
+        count = jnp.where(_bits(state, 1).astype(jnp.float32) * 2.0**-32 < kept, count, 0)
+
+    return state._replace(rise=rise, dead=dead), Fired(count, first * dt, cycle * per_speed * dt)
+
+
+def _bits(state: PixelState, use: int) -> jax.Array:
+    """uint32 [H, W] of 32 random bits, new for each step and `use`.
+
+    The pixel's number, spread over the word, with a word of the step, through a mixer of full avalanche (two rounds of shifts and
+    products, Wellons' lowbias32): a fraction of threefry's time.
+    """
+    word = _mix(_mix(state.steps * np.uint32(2) + np.uint32(use) + state.words[0]) ^ state.words[1])
+    pixel = jax.lax.iota(jnp.uint32, state.log.size).reshape(state.log.shape)
+    return _mix(pixel * np.uint32(0x9E3779B9) ^ word)
+
+
+def _mix(word: jax.Array) -> jax.Array:
+    word = (word ^ word >> 16) * np.uint32(0x7FEB352D)
+    word = (word ^ word >> 15) * np.uint32(0x846CA68B)
+    return word ^ word >> 16
+
+
+def events(camera: EventCamera, radiance: Any, times: Any, state: PixelState, steps: int = 1) -> tuple[PixelState, Events]:
+    """The events from the first sample of the radiance [T, H, W] to before the last, at `times` int64 [T], us.
+
+    `state` is `camera.init(key, radiance[0])`, or what the chunk before gave, whose last sample is this one's first. Each interval
+    between samples is gone through in `steps` steps (`substeps`).
+
+    Raises: UserError for other shapes, times that do not rise.
+    """
+    from mxsnn.sensors._event_kernel import count_events, list_events
+
+    radiance, times = _check(camera, radiance, times, state)
+    at, part, starts, ends = _steps(times, steps)
+    dt = ends - starts
+    length = min(max(1, _CHUNK // math.prod(radiance.shape[1:])), len(dt))
+    lists = [Events.empty(camera.sensor_size)]
+    for k in range(0, len(dt), max(length, 1)):
+        n = min(length, len(dt) - k)
+        # The last chunk is as long as the others, so that it needs no program of its own.
+        xs = (np.append(array[k : k + n], np.ones(length - n, array.dtype)) for array in (at, part, dt.astype(np.float32)))
+        state, fired = _run(camera, state, radiance, tuple(xs), n, steps == 1, camera.parts())
+        count, first, spacing = (np.asarray(array).reshape(length, -1)[:n] for array in fired)
+        total = count_events(count)
+        if total:
+            t, x, y, p = (np.empty(total, DTYPES[name]) for name in "txyp")
+            list_events(count, first, spacing, starts[k : k + n], dt[k : k + n], camera.sensor_size[0], t, x, y, p)
+            lists.append(Events(t, x, y, p, camera.sensor_size))
+    t, x, y, p = (np.concatenate([getattr(part, name) for part in lists]) for name in "txyp")
+    return state, Events(t, x, y, p, camera.sensor_size)
+
+
+def substeps(camera: EventCamera, radiance: Any, most: float = 1.0, limit: int = 64) -> int:
+    """Steps between samples of the radiance [T, H, W] so that no pixel's logarithm changes by more than `most` thresholds in one.
+
+    `limit`: no more than so many. A single sharp edge decides for the whole clip; without it, the times of its events are coarser.
+    """
+    if not most > 0:
+        raise UserError(f"most is above 0 thresholds, got {most!r}")
+    largest, before = 0.0, None
+    for image in radiance:
+        log = np.asarray(camera.log(jnp.asarray(image, jnp.float32)))
+        if before is not None:
+            largest = max(largest, float(np.abs(log - before).max()))
+        before = log
+    return min(max(1, math.ceil(largest / (most * min(camera.threshold_on, camera.threshold_off)))), limit)
+
+
+@partial(jax.jit, static_argnames=("whole", "parts"))
+def _run(camera, state, radiance, xs, n, whole, parts):
+    """`n` steps and what fired in them, in arrays as long as `xs`."""
+    at, part, dt = xs
+    shape = (len(dt), *radiance.shape[1:])
+
+    def one(k, carry):
+        state, fired = carry
+        state, new = step(camera, state, _light(radiance, at[k], part[k], whole), dt[k], parts)
+        return state, Fired(*(old.at[k].set(value.astype(old.dtype)) for old, value in zip(fired, new, strict=True)))
+
+    empty = Fired(*(jnp.zeros(shape, dtype) for dtype in (jnp.int16, jnp.float32, jnp.float32)))
+    return jax.lax.fori_loop(0, n, one, (state, empty))
+
+
+def frames(
+    camera: EventCamera, radiance: Any, times: Any, state: PixelState, bins: int, start: int, stop: int, steps: int = 1
+) -> tuple[PixelState, jax.Array]:
+    """Counts in `bins` equal parts of the window [start, stop) us, made on the device: int32 [bins, H, W, 2], OFF and ON.
+
+    Those of `mxsnn.events.frames_by_time` on the list of `events`, with the same arguments. Where the window goes beyond the
+    samples it has no events, so the frames of chunks add up to those of the whole.
+
+    Raises: UserError as `events`.
+    """
+    edges = start + time_edges(bins, window_length(start, stop))
+    state, (on, off) = _gather(camera, radiance, times, state, steps, edges, _counts)
+    return state, jnp.stack([off, on], axis=-1).astype(jnp.int32)
+
+
+def voxels(
+    camera: EventCamera, radiance: Any, times: Any, state: PixelState, bins: int, start: int, stop: int, steps: int = 1
+) -> tuple[PixelState, jax.Array]:
+    """Polarities by bilinear interpolation in time over [start, stop) us, made on the device: float32 [bins, H, W, 1].
+
+    The grid of `mxsnn.events.voxel_grid` on the list of `events`, with the same arguments, to the rounding of sums in float32; of
+    events that a pixel has within one step, all but a single one keep the part of a microsecond that their times in a list lose.
+
+    Raises: UserError as `events`.
+    """
+    edges, offsets, step_us = voxel_steps(bins, window_length(start, stop))
+    bounds = start + np.append(edges, stop - start)
+    state, (weight, later) = _gather(camera, radiance, times, state, steps, bounds, _weights, offsets - edges - start, step_us)
+    grid = weight - later
+    return state, grid.at[1:].add(later[:-1])[..., None]
+
+
+def _counts(
+    fired: Fired, between: tuple[jax.Array, jax.Array], origin: jax.Array, per_us: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """ON and OFF events from number between[0] to before between[1] of each pixel."""
+    n = between[1] - between[0]
+    return jnp.where(fired.count > 0, n, 0), jnp.where(fired.count < 0, n, 0)
+
+
+def _weights(
+    fired: Fired, between: tuple[jax.Array, jax.Array], origin: jax.Array, per_us: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """Signed sums over these events of 1 and of their scaled time after the bin before them."""
+    low, high = between
+    n = high - low
+    middle = fired.first + fired.spacing * ((low + high - 1) / 2) - 0.5  # on average rounding down takes half a microsecond
+    when = jnp.where(jnp.abs(fired.count) == 1, jnp.floor(fired.first), middle)
+    sign = jnp.sign(fired.count)
+    return sign * n, sign * n * (origin + when * per_us)
+
+
+def _gather(camera, radiance, times, state, steps, edges, measure, origins=None, unit=1.0):
+    """Two sums over the events of each interval [edges[b], edges[b + 1]): (state, two arrays [intervals, H, W]).
+
+    A step that an edge divides is gone through once on either side, and ends on the last. `origins` [intervals] is the time that a
+    measure counts from, in us below 0, `unit` the us in one of its units.
+    """
+    radiance, times = _check(camera, radiance, times, state)
+    at, part, starts, ends = _steps(times, steps)
+    inside = edges[(edges > times[0]) & (edges < times[-1])]
+    low = np.unique(np.concatenate([starts, inside]))
+    high = np.append(low[1:], times[-1])
+    number = np.searchsorted(starts, low, side="right") - 1
+    intervals = len(edges) + 1  # one before and one after, which are not returned
+    first = np.searchsorted(np.searchsorted(edges, low, side="right"), np.arange(intervals + 1))
+    begin = starts[number]
+    origin = np.zeros(len(low))
+    if origins is not None:
+        which = np.clip(np.searchsorted(edges, low, side="right") - 1, 0, len(origins) - 1)
+        origin = (begin + origins[which]) / unit
+    times_us = (np.asarray(each, np.float32) for each in (ends[number] - begin, low - begin, high - begin))
+    xs = (at[number], part[number], *times_us, high == ends[number], origin.astype(np.float32))
+    divided, first = len(low) > len(starts), first.astype(np.int32)
+    return _sum(camera, state, radiance, xs, first, np.float32(1 / unit), measure, divided, steps == 1, camera.parts())
+
+
+@partial(jax.jit, static_argnames=("measure", "divided", "whole", "parts"))
+def _sum(camera, state, radiance, xs, first, per_us, measure, divided, whole, parts):
+    def interval(state, bounds):
+        def one(k, carry):
+            before, sums = carry
+            at, part, dt, low, high, ends, origin = (x[k] for x in xs)
+            after, fired = step(camera, before, _light(radiance, at, part, whole), dt, parts)
+            n = jnp.abs(fired.count)
+            between = (jnp.zeros_like(n), n)
+            if divided:
+                earlier = (jnp.clip(jnp.ceil((edge - fired.first) / fired.spacing), 0, n) for edge in (low, high))
+                since, until = earlier
+                between = (jnp.where(low > 0, since, 0), jnp.where(ends, n, until))
+                after = jax.tree.map(lambda new, old: jnp.where(ends, new, old), after, before)
+            return after, tuple(a + b for a, b in zip(sums, measure(fired, between, origin, per_us), strict=True))
+
+        zeros = jnp.zeros(radiance.shape[1:])
+        return jax.lax.fori_loop(bounds[0], bounds[1], one, (state, (zeros, zeros)))
+
+    state, sums = jax.lax.scan(interval, state, (first[:-1], first[1:]))
+    return state, tuple(each[1:-1] for each in sums)
+
+
+def _light(radiance, at, part, whole):
+    """The radiance `part` of the way from sample `at` to the next."""
+    after = jax.lax.dynamic_index_in_dim(radiance, at + 1, keepdims=False)
+    if whole:
+        return after
+    before = jax.lax.dynamic_index_in_dim(radiance, at, keepdims=False)
+    return before + part * (after - before)
+
+
+def _steps(times: np.ndarray, steps: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """For each step [S]: its interval of samples, the part of that at its end, start and end, us. Those of 0 us are left out."""
+    length = np.diff(times)[:, None]
+    passed = length * np.arange(1, check_positive("steps", steps) + 1) // steps
+    at = np.broadcast_to(np.arange(len(length), dtype=np.int32)[:, None], passed.shape)
+    longer = np.diff(passed, axis=1, prepend=0) > 0
+    ends = (times[:-1, None] + passed)[longer]
+    return at[longer], (passed / length)[longer].astype(np.float32), np.append(times[:1], ends[:-1])[: len(ends)], ends
+
+
+def _check(camera: EventCamera, radiance: Any, times: Any, state: PixelState) -> tuple[jax.Array, np.ndarray]:
+    """Radiance on the device and times on the host. Raises: UserError as `events`."""
+    times = whole_times("times", times)
+    shape = (len(times), *camera.sensor_size[::-1])
+    if np.shape(radiance) != shape or not len(times):
+        raise UserError(
+            f"the radiance is [T, H, W] at T times on {camera.sensor_size} pixels, got {np.shape(radiance)}, {len(times)} times"
+        )
+    if (np.diff(times) <= 0).any():
+        raise UserError(f"the times of the radiance rise; sample {int((np.diff(times) <= 0).argmax()) + 1} does not come later")
+    if state.log.shape != shape[1:]:
+        raise UserError(
+            f"the state is of {state.log.shape} pixels, the radiance of {shape[1:]}; begin with camera.init(key, radiance[0])"
+        )
+    return jnp.asarray(radiance, jnp.float32), times
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class V2ECamera(EventCamera):
+    """The published model of v2e, whose light is a grey level of 0 to 255 and whose pixels have no lens.
+
+        logarithm      L = ln(I) above `knee`, I ln(knee) / knee below
+        photoreceptor  v += eps (L - v),  eps = min((I + 20) / 275 * 2 pi cutoff dt, 1); cutoff 0: v = L
+        shot noise     rate of each polarity = shot / 2 (1 - 0.75 (I + 20) / 275) nominal threshold / threshold
+
+    Differences: the times of events (`mxsnn.sensors.event_camera`); the jitter of the leak from step to step, which averages out,
+    is not drawn; the refractory period holds the pixel at its reset, where v2e keeps the change and makes its events later; noise
+    comes at a random time of the step, where v2e puts it at the end, and not in a step with other events of the pixel.
+
+    Attributes:
+      knee: grey level below which the logarithm is a line.
+      cutoff: corner frequency of a white pixel, Hz.
+      shot: noise events of a dark pixel, Hz.
+
+    Source: Hu et al., "v2e: From Video Frames to Realistic DVS Events", CVPRW 2021, and its program.
+    """
+
+    knee: float = 20.0
+    cutoff: float = 0.0
+    shot: float = 0.0
+
+    in_phase: ClassVar[bool] = True
+
+    def log(self, radiance: jax.Array) -> jax.Array:
+        knee = jnp.asarray(self.knee, jnp.float32)
+        return jnp.where(radiance > knee, jnp.log(jnp.maximum(radiance, knee)), radiance * (jnp.log(knee) / knee))
+
+    def low_pass(self, radiance: jax.Array, dt: jax.Array) -> tuple[jax.Array, jax.Array]:
+        went = jnp.clip((radiance + 20) / 275 * (2e-6 * math.pi * self.cutoff * dt), 0, 1)
+        stays = jnp.where(jnp.asarray(self.cutoff) > 0, 1 - went, 0)
+        return stays, stays
+
+    def noise_rates(self, radiance: jax.Array, on: jax.Array, off: jax.Array) -> tuple[jax.Array, jax.Array]:
+        rate = self.shot / 2 * (1 - 0.75 * (radiance + 20) / 275)
+        return rate * self.threshold_on / on, rate * self.threshold_off / off
+
+    def parts(self) -> frozenset[str]:
+        noise = _may_be(self.shot) or _may_be(self.hot)
+        return _named(lag=self.cutoff, leak=self.leak, noise=noise, refractory=self.refractory)
+
+
+def _sensor(sensor_size: tuple[int, int], pitch: float, fill: float, efficiency: float, **others: Any) -> EventCamera:
+    """A sensor with pixels of `pitch` um, of which `fill` is sensitive, and what is taken alike for all (docs/faces.md)."""
+    area = pitch**2 * fill
+    per_lux = PHOTONS * area * efficiency  # electrons/s
+    alike: dict[str, Any] = {
+        "slope": 18 / 0.7 / per_lux,
+        "dark_current": 4e-15 / 1.602e-19 / 150 * area,
+        "noise": 2.0,
+        "spread": 0.1,
+    }
+    return EventCamera(sensor_size, area=area, efficiency=efficiency, refractory=500.0, **alike, **others)
+
+
+# Constants and their sources: docs/faces.md.
+DVS128 = _sensor((128, 128), 40.0, 0.094, 0.6, corner=3000.0, mismatch=0.021, leak=0.05, readout=1e6)
+DAVIS346 = _sensor((346, 260), 18.5, 1.0, 0.24, corner=300.0, mismatch=0.035, leak=0.1, readout=12e6)
+GEN3_VGA = _sensor((640, 480), 15.0, 0.25, 0.6, corner=800.0, mismatch=0.03, leak=0.1, readout=66e6)
+EVK4 = _sensor((1280, 720), 4.86, 0.77, 0.93, corner=1060.0, mismatch=0.03, leak=0.1, readout=1.066e9)
+V2E_CLEAN = V2ECamera((346, 260), mismatch=0.02)
+V2E_NOISY = V2ECamera((346, 260), mismatch=0.05, cutoff=30.0, leak=0.1, spread=0.1, shot=5.0)
