@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mxsnn.errors import UserError
+from mxsnn.faces import INDEX, UNITS
 from mxsnn.faces.motion import (
     BACKGROUND,
     CLASSES,
@@ -19,9 +22,9 @@ from mxsnn.faces.motion import (
     TOTAL,
     Saccades,
     confused,
+    controls,
     labels,
     minimum_jerk,
-    motion,
     movement_named,
     performance,
     reversal,
@@ -36,14 +39,16 @@ drawn = st.builds(
 
 
 def same(one, other) -> bool:
-    a, b = motion(one, TIMES), motion(other, TIMES)
-    return (
-        labels(one) == labels(other)
-        and a.units.keys() == b.units.keys()
-        and all(np.array_equal(a.units[unit], b.units[unit]) for unit in a.units)
-        and np.array_equal(a.head, b.head)
-        and np.array_equal(a.gaze, b.gaze)
-    )
+    return labels(one) == labels(other) and equal(controls(one, TIMES), controls(other, TIMES))
+
+
+def equal(a, b) -> bool:
+    return all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
+
+
+def unit(one, name: str, times) -> np.ndarray:
+    """The intensity of an Action Unit, the mean of both sides."""
+    return controls(one, np.asarray(times)).au[:, INDEX[int(name[2:])]].mean(1)
 
 
 def test_a_performance_depends_on_its_seeds_alone() -> None:
@@ -67,12 +72,14 @@ def test_labels_are_the_times_and_intensities_of_what_moves(one) -> None:
             continue
         own = [label.onset, label.onset + 1000, label.apex - 1000, label.apex, label.offset - 3000, label.offset]
         times = np.unique([*TIMES, *own])
-        value = motion(one, times).units[int(label.name[2:])].mean(1)
+        value = unit(one, label.name, times)
         assert (value[times <= label.onset] == 0).all() and (value[times >= label.offset] < 1e-12).all()
         assert (value[(times > label.onset + 999) & (times < label.offset - 2999)] > 0).all()
         assert value[times == label.apex] == pytest.approx(value.max()) == pytest.approx(label.intensity)
-        assert value[times < label.apex].max() < value[times == label.apex]
-    assert {int(label.name[2:]) for label in told if label.kind == "au"} == set(motion(one, TIMES).units)
+        early = times < label.apex - 0.2 * (label.apex - label.onset)
+        assert value[early].max() < value[times == label.apex]
+    moving = {UNITS[k].number for k in np.flatnonzero(controls(one, np.arange(0, DURATION, 1000)).au.any((0, 2)))}
+    assert {int(label.name[2:]) for label in told if label.kind == "au"} == moving
 
 
 @settings(max_examples=25)
@@ -117,7 +124,7 @@ def test_blinks_change_nothing_else() -> None:
         plain, blinking = (performance(1, 2, clip, "Frown", blinks=on) for on in (False, True))
         rest = tuple(pulse for pulse in blinking.others if pulse.unit != 45)
         assert plain.target == blinking.target and plain.others == rest
-        assert np.array_equal(motion(plain, TIMES).gaze, motion(blinking, TIMES).gaze)
+        assert np.array_equal(controls(plain, TIMES).gaze, controls(blinking, TIMES).gaze)
 
 
 def test_movements_share_head_eyes_and_background() -> None:
@@ -125,22 +132,18 @@ def test_movements_share_head_eyes_and_background() -> None:
     first, *others = (performance(1, 2, 3, movement) for movement in CLASSES)
     for other in others:
         assert first.others == other.others
-        assert np.array_equal(motion(first, TIMES).head, motion(other, TIMES).head)
-        assert np.array_equal(motion(first, TIMES).gaze, motion(other, TIMES).gaze)
+        assert equal(controls(first, TIMES)[1:], controls(other, TIMES)[1:])
 
 
 @settings(max_examples=25)
 @given(drawn)
 def test_a_reversal_is_exact(one) -> None:
     back = reversal(one)
-    forwards, backwards = motion(one, TIMES), motion(back, DURATION - TIMES)
-    assert forwards.units.keys() == backwards.units.keys()
-    assert all(np.array_equal(forwards.units[unit], backwards.units[unit]) for unit in forwards.units)
-    assert np.array_equal(forwards.head, backwards.head) and np.array_equal(forwards.gaze, backwards.gaze)
+    assert equal(controls(one, TIMES), controls(back, DURATION - TIMES))
     assert same(one, reversal(back))
     for label in labels(back):
         if label.kind == "au" and [other.name for other in labels(back)].count(label.name) == 1:
-            value = motion(back, np.array([label.onset, label.apex, label.offset])).units[int(label.name[2:])].mean(1)
+            value = unit(back, label.name, [label.onset, label.apex, label.offset])
             assert value == pytest.approx([0, label.intensity, 0])
 
 
@@ -170,7 +173,7 @@ def test_saccades_are_on_the_main_sequence_and_arrive() -> None:
 
 
 def test_the_head_moves_as_much_as_is_said() -> None:
-    heads = np.stack([motion(performance(0, s, c, NEUTRAL), TIMES).head for s in range(25) for c in range(8)])
+    heads = np.stack([performance(0, s, c, NEUTRAL).head(TIMES) for s in range(25) for c in range(8)])
     deviation = np.sqrt((heads**2).mean((0, 1)))
     expected = np.array([0.3, 0.3, 0.2, 1, 1, 1]) * np.exp(0.3**2)  # the root of the mean square of subjects' vigour
     assert (np.abs(deviation / expected - 1) < 0.25).all()
@@ -180,9 +183,21 @@ def test_the_head_moves_as_much_as_is_said() -> None:
 
 def test_the_eyes_hold_their_aim_against_the_head() -> None:
     one = performance(0, 0, 0, NEUTRAL)
-    found = motion(one, TIMES)
-    aim = found.gaze + 0.975 * found.head[:, :2]
-    np.testing.assert_allclose(aim, one.saccades(TIMES) + one.drift(TIMES), atol=1e-12)
+    found = controls(one, TIMES)
+    aim = np.rad2deg(found.gaze + 0.975 * found.pose[:, :2])  # both to the image's right and down
+    np.testing.assert_allclose(aim, one.saccades(TIMES) + one.drift(TIMES), atol=1e-5)
+
+
+def test_a_head_that_comes_nearer_grows() -> None:
+    one = replace(performance(0, 0, 0, NEUTRAL), posture=np.array([0, 0, 0, 0, 0, 40.0]))
+    scale = np.exp(controls(one, TIMES).pose[:, 5])
+    assert scale == pytest.approx(400 / (360 - one.head(TIMES)[:, 5]), rel=1e-5)
+
+
+def test_light_is_given_for_all_times_or_for_each() -> None:
+    one = performance(0, 0, 0, NEUTRAL)
+    assert (controls(one, TIMES, 50).lux == 50).all()
+    assert np.array_equal(controls(one, TIMES, TIMES.astype(float)).lux, TIMES.astype(np.float32))
 
 
 @pytest.mark.parametrize(

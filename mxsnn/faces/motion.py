@@ -8,12 +8,14 @@ names the source of each distribution, and what is a choice.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from mxsnn.errors import UserError
 from mxsnn.events.recording import Label
+from mxsnn.faces.action_units import INDEX, UNITS
+from mxsnn.faces.render import Controls
 from mxsnn.spec import suggestion
 
 MOVEMENTS: dict[str, dict[int, float]] = {
@@ -51,6 +53,9 @@ INTENSITY = (0.2, 0.7)
 
 VESTIBULAR = 0.975
 """The part of the head's rotation that the eyes compensate."""
+
+DISTANCE = 400.0
+"""From the camera to the face, mm: where the head comes nearer, it grows."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +103,7 @@ class Wander:
 
 @dataclass(frozen=True, eq=False)
 class Saccades:
-    """Steps of the gaze: `start`, `duration` us [N], `step` degrees [N, 2] from `first` [2]: to the subject's left, up."""
+    """Steps of the gaze: `start`, `duration` us [N], `step` degrees [N, 2] from `first` [2]: to the subject's left, down."""
 
     first: np.ndarray
     start: np.ndarray
@@ -119,8 +124,10 @@ class Performance:
       movement: of `CLASSES`.
       target: what makes up the movement, its main Action Unit first; nothing where it is neutral.
       others: of the background, and spontaneous blinks, in the order of onset.
-      head: degrees and mm [T, 6]: turned to the subject's left, up, tilted to its left shoulder; moved to its left, up, forward.
-      saccades, drift: where the eyes look, degrees to the subject's left and up.
+      posture: [6], how the head is held: degrees turned to the subject's left, down, tilted to its left shoulder; mm to its left,
+        down, forward.
+      head: what it moves beside that, [T, 6].
+      saccades, drift: where the eyes look, degrees to the subject's left and down.
       backward: played from the end to the start.
     """
 
@@ -131,6 +138,7 @@ class Performance:
     duration: int
     target: tuple[Pulse, ...]
     others: tuple[Pulse, ...]
+    posture: np.ndarray
     head: Wander
     saccades: Saccades
     drift: Wander
@@ -147,29 +155,18 @@ class Performance:
         return self.duration - times if self.backward else times
 
 
-class Motion(NamedTuple):
-    """A performance at T times.
-
-    Attributes:
-      units: by number, intensities [T, 2] of the left and the right side of the face, 0 to 1.
-      head: [T, 6], as `Performance.head`.
-      gaze: [T, 2], degrees to the subject's left and up, within the head.
-    """
-
-    units: dict[int, np.ndarray]
-    head: np.ndarray
-    gaze: np.ndarray
-
-
-def motion(performance: Performance, times: np.ndarray) -> Motion:
-    """What face, head and eyes do at `times` us [T]; of several pulses of one unit the strongest counts."""
+def controls(performance: Performance, times: np.ndarray, lux: ArrayLike = 1.0) -> Controls:
+    """What face, head and eyes do at `times` us [T] in this light, one or [T]. Of several pulses of one unit the strongest counts."""
     t = performance.own(times)
-    units: dict[int, np.ndarray] = {}
+    au = np.zeros((len(t), len(UNITS), 2), np.float32)
     for pulse in (*performance.target, *performance.others):
-        value = pulse(t)[:, None] * np.array([pulse.left, pulse.right])
-        units[pulse.unit] = np.maximum(units[pulse.unit], value) if pulse.unit in units else value
-    head = performance.head(t)
-    return Motion(units, head, performance.saccades(t) + performance.drift(t) - VESTIBULAR * head[:, :2])
+        unit = au[:, INDEX[pulse.unit]]
+        np.maximum(unit, pulse(t)[:, None] * np.array([pulse.left, pulse.right]), out=unit, casting="same_kind")
+    head = performance.posture + performance.head(t)
+    gaze = performance.saccades(t) + performance.drift(t) - VESTIBULAR * head[:, :2]
+    pose = np.concatenate([np.deg2rad(head[:, :3]), head[:, 3:5], -np.log1p(-head[:, 5:] / DISTANCE)], 1)
+    light = np.broadcast_to(np.asarray(lux, np.float32), t.shape)
+    return Controls(au, np.deg2rad(gaze).astype(np.float32), pose.astype(np.float32), light)
 
 
 def labels(performance: Performance) -> tuple[Label, ...]:
@@ -237,6 +234,7 @@ def performance(
         duration=duration,
         target=target,
         others=tuple(sorted(others, key=lambda pulse: (pulse.onset, pulse.unit))),
+        posture=rng(6, clip).normal(0, [3, 3, 2, 5, 5, 10]),
         head=_head(rng(5, clip), vigour),
         saccades=_saccades(eyes, duration),
         drift=_wander(eyes, np.full(2, 4 / 60), np.geomspace(0.2, 20, 10)),
