@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
 
 from mxsnn.errors import UserError
 from mxsnn.events.recording import Label
-from mxsnn.faces.action_units import INDEX, UNITS
-from mxsnn.faces.render import Controls
+from mxsnn.faces import INDEX, UNITS, Controls
 from mxsnn.spec import suggestion
 
 MOVEMENTS: dict[str, dict[int, float]] = {
@@ -156,7 +156,7 @@ class Performance:
 
 
 def controls(performance: Performance, times: np.ndarray, lux: ArrayLike = 1.0) -> Controls:
-    """What face, head and eyes do at `times` us [T] in this light, one or [T]. Of several pulses of one unit the strongest counts."""
+    """What face, head and eyes do at `times` us [T] in this light, one or [T]. The strongest pulse of a unit counts."""
     t = performance.own(times)
     au = np.zeros((len(t), len(UNITS), 2), np.float32)
     for pulse in (*performance.target, *performance.others):
@@ -166,7 +166,7 @@ def controls(performance: Performance, times: np.ndarray, lux: ArrayLike = 1.0) 
     gaze = performance.saccades(t) + performance.drift(t) - VESTIBULAR * head[:, :2]
     pose = np.concatenate([np.deg2rad(head[:, :3]), head[:, 3:5], -np.log1p(-head[:, 5:] / DISTANCE)], 1)
     light = np.broadcast_to(np.asarray(lux, np.float32), t.shape)
-    return Controls(au, np.deg2rad(gaze).astype(np.float32), pose.astype(np.float32), light)
+    return Controls(*(jnp.asarray(values, jnp.float32) for values in (au, np.deg2rad(gaze), pose, light)))
 
 
 def labels(performance: Performance) -> tuple[Label, ...]:
