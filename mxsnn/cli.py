@@ -236,6 +236,30 @@ def clip(session: Path, out: Path, protocol: bool, table: Path | None, label: st
     print(f"{out}: {len(found)} clips")
 
 
+def simulate(
+    video: Path,
+    out: Path,
+    sensor: str,
+    size: tuple[int, int] | None,
+    threshold: float | None,
+    lux: float,
+    fps: float | None,
+    seed: int,
+    overwrite: bool,
+) -> None:
+    """What an event camera would make of a video, a GIF or a folder of images: its events beside the frames, as a recording."""
+    from mxsnn.events.images import read_frames
+    from mxsnn.events.io.files import check_vacant, write
+    from mxsnn.sensors import video as videos
+
+    camera = videos.camera(sensor, size, threshold)
+    check_vacant(out, overwrite)
+    with _Progress(video) as progress:
+        source = videos.simulate(read_frames(video, fps=fps), camera, lux, seed, sensor)
+        write(out, progress.following(source), overwrite=overwrite)
+    print(out)
+
+
 def env(json: bool) -> None:
     """What is installed, and on what it runs."""
     try:
@@ -459,6 +483,21 @@ _READING = {
 }
 _READING_A = {name: {**options, "help": f"of A: {options['help']}"} for name, options in _READING.items()}
 _READING_B = {f"{name}-b": {**options, "help": f"of B: {options['help']}"} for name, options in _READING.items()}
+_SIMULATE = {
+    "video": {"metavar": "VIDEO", "type": Path, "help": "a video, a GIF or a folder of images"},
+    "out": {"metavar": "OUT", "type": Path, "help": "the recording to write, such as face.mxr"},
+    "--sensor": {
+        "metavar": "NAME",
+        "default": "davis346",
+        "help": "the event camera: davis346 (the default), gen3, evk4, dvs128, or v2e's clean and noisy",
+    },
+    "--size": {"metavar": "WxH", "type": _size, "help": "its pixels, where not those of the sensor; the picture fills them"},
+    "--threshold": {"metavar": "X", "type": float, "help": "change of ln(light) that makes an event, else the sensor's"},
+    "--lux": {"metavar": "LUX", "type": float, "default": 500.0, "help": "light on a surface that is white in the video (500)"},
+    "--fps": {"metavar": "N", "type": float, "help": "frames a second, for images without times or a video that was slowed down"},
+    "--seed": {"metavar": "N", "type": int, "default": 0, "help": "of the camera's mismatch and noise (0)"},
+    "--overwrite": {"action": "store_true", "help": "replace OUT where it exists"},
+}
 _CACHE = {
     "--folder": {"metavar": "DIR", "type": Path, "help": "where they are; else in ~/.cache/mxsnn/samples ($XDG_CACHE_HOME)"},
     "--clear": {"action": "store_true", "help": "remove them all"},
@@ -500,6 +539,7 @@ COMMANDS: dict[Callable[..., None], dict[str, dict[str, Any]]] = {
     view: _FILE | _VIEW | _READING,
     sync: _SYNC | _READING_A | _READING_B | _JSON,
     clip: _CLIP | _READING,
+    simulate: _SIMULATE,
     cache: _CACHE | _JSON,
     bench_data: _BENCH_DATA | _JSON,
     env: _JSON,

@@ -4,14 +4,15 @@
     raw        v = round(((e + N(0, read noise)) * gain + N(0, converter noise)) * levels / full well), cut off at both ends
     picture    y = round(255 * sRGB(v / levels * white balance))
 
-The integral is exact, as the radiance is linear between its samples. Every pixel sees all three colours, as after a perfect demosaicing.
-Source: EMVA Standard 1288, release 4.0 (the linear camera model); IEC 61966-2-1 (sRGB). Constants and their sources: docs/faces.md.
+The integral is exact, as the radiance is linear between its samples. Every pixel sees all three colours, as after a perfect
+demosaicing. Constants and their sources: docs/faces.md.
+
+Source: EMVA Standard 1288, release 4.0 (the linear camera model); IEC 61966-2-1 (sRGB).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -169,7 +170,7 @@ def record(
     padded = jnp.concatenate(radiance) if len(radiance) > 1 else radiance[0]
     relative = jnp.asarray(np.pad(times - times[0], (0, room), constant_values=2**30).astype(np.int32))
     constants, taken, setting, k = _constants(camera), [], state.setting, state.frame
-    while _begin(camera, state.start, k) + camera.interval + camera.readout <= times[-1]:
+    while _begin(camera, state.start, k + 1) + camera.readout <= times[-1]:
         begin = _begin(camera, state.start, k)
         following, image = take(constants, padded, relative, jnp.int32(begin - times[0]), setting, jax.random.fold_in(key, k))
         taken.append((begin, setting, image))
@@ -242,7 +243,7 @@ def _begin(camera: RGBCamera, start: int, k: int) -> int:
 def take(
     constants: _Constants, radiance: jax.Array, times: jax.Array, begin: jax.Array, setting: Setting, key: jax.Array
 ) -> tuple[Setting, jax.Array]:
-    """One frame uint8 [H, W, 3] of a scene [T, H, W, 3] at int32 `times` [T], us, exposed from `begin`; and the next one's setting."""
+    """The next setting, and a frame uint8 [H, W, 3], exposed from `begin`, of a scene [T, H, W, 3] at `times` int32 [T], us."""
     c = constants
     light = expose(radiance, times, begin, setting.exposure, c.readout)
     mean = light * 1e-6 * c.sensitivity + c.dark_current * setting.exposure.astype(jnp.float32) * 1e-6
@@ -286,7 +287,6 @@ def _adapted(c: _Constants, setting: Setting, mean: jax.Array) -> Setting:
     return jax.tree.map(lambda new, old: jnp.where(c.speed > 0, new, old).astype(old.dtype), adapted, setting)
 
 
-@partial(jax.jit, inline=True)
 def poisson(key: jax.Array, mean: jax.Array) -> jax.Array:
     """Poisson variates as float32, one random word each, by the inverse of the distribution.
 
