@@ -375,6 +375,8 @@ def _gather(camera, radiance, times, state, steps, edges, measure, origins=None,
     """
     radiance, times = _check(camera, radiance, times, state)
     at, part, starts, ends = _steps(times, steps)
+    if not len(ends):
+        return state, (jnp.zeros((len(edges) - 1, *radiance.shape[1:])),) * 2
     inside = edges[(edges > times[0]) & (edges < times[-1])]
     low = np.unique(np.concatenate([starts, inside]))
     high = np.append(low[1:], times[-1])
@@ -511,7 +513,7 @@ def _sensor(sensor_size: tuple[int, int], pitch: float, fill: float, efficiency:
 
 # Constants and their sources: docs/faces.md.
 DVS128 = _sensor((128, 128), 40.0, 0.094, 0.6, corner=3000.0, mismatch=0.021, leak=0.05, readout=1e6)
-DAVIS346 = _sensor((346, 260), 18.5, 1.0, 0.24, corner=300.0, mismatch=0.035, leak=0.1, readout=12e6)
+DAVIS346 = _sensor((346, 260), 18.5, 0.24, 1.0, corner=300.0, mismatch=0.035, leak=0.1, readout=12e6)
 GEN3_VGA = _sensor((640, 480), 15.0, 0.25, 0.6, corner=800.0, mismatch=0.03, leak=0.1, readout=66e6)
 EVK4 = _sensor((1280, 720), 4.86, 0.77, 0.93, corner=1060.0, mismatch=0.03, leak=0.1, readout=1.066e9)
 V2E_CLEAN = V2ECamera((346, 260), mismatch=0.02)

@@ -1,0 +1,489 @@
+"""The event camera against theory, against v2e's published model written anew, and against a real sensor."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from mxsnn.errors import UserError
+from mxsnn.events import Events, frames_by_time, frames_in_windows, open_recording, voxel_grid
+from mxsnn.events.encodings import TimeFrames, VoxelGrid
+from mxsnn.sensors import event_camera
+from mxsnn.sensors.event_camera import (
+    DAVIS346,
+    DVS128,
+    EVK4,
+    GEN3_VGA,
+    V2E_CLEAN,
+    V2E_NOISY,
+    EventCamera,
+    V2ECamera,
+    events,
+    frames,
+    substeps,
+    voxels,
+)
+
+KEY = jax.random.key(0)
+IDEAL = EventCamera((4, 3))  # logarithm and thresholds, nothing else
+SENSORS = {"DVS128": DVS128, "DAVIS346": DAVIS346, "GEN3_VGA": GEN3_VGA, "EVK4": EVK4}
+
+
+def resized(camera: EventCamera, width: int, height: int, **constants: float) -> EventCamera:
+    return dataclasses.replace(camera, sensor_size=(width, height), **constants)
+
+
+def seen(camera: EventCamera, radiance: np.ndarray, times: np.ndarray, steps: int = 1, key: jax.Array = KEY) -> Events:
+    return events(camera, radiance, times, camera.init(key, radiance[0]), steps)[1]
+
+
+def uniform(values: np.ndarray, camera: EventCamera) -> np.ndarray:
+    """A scene without structure: values [T] on every pixel."""
+    width, height = camera.sensor_size
+    return np.broadcast_to(np.asarray(values, np.float32)[:, None, None], (len(values), height, width))
+
+
+def waves(camera: EventCamera, samples: int, seed: int = 0, speed: float = 0.2) -> tuple[np.ndarray, np.ndarray]:
+    """A moving scene [T, H, W] of grey levels and its times, 1 ms apart."""
+    width, height = camera.sensor_size
+    y, x = np.mgrid[:height, :width]
+    phase = np.random.default_rng(seed).uniform(0, 6, 3)
+    t = np.arange(samples)[:, None, None]
+    light = 1.1 + np.sin(x / 5 + speed * t + phase[0]) * np.cos(y / 7 + speed / 2 * t + phase[1]) * np.sin(speed / 3 * t + phase[2])
+    return (110 * light).astype(np.float32), np.arange(samples) * 1000
+
+
+def of_pixel(stream: Events, x: int = 0, y: int = 0) -> Events:
+    return stream[(stream.x == x) & (stream.y == y)]
+
+
+@settings(max_examples=20)
+@given(st.integers(1, 40), st.booleans(), st.floats(0.05, 0.5), st.integers(1_000, 1_000_000))
+def test_k_thresholds_of_contrast_are_k_events_at_the_predicted_times(k, brighter, threshold, length):
+    camera = dataclasses.replace(IDEAL, threshold_on=threshold, threshold_off=threshold)
+    end = math.exp((k + 0.5) * threshold * (1 if brighter else -1))
+    times = np.array([5, 5 + length])
+    stream = of_pixel(seen(camera, uniform(np.array([30.0, 30 * end]), camera), times))
+    # v is taken as a line in a step: the crossings divide it evenly.
+    expected = 5 + length * np.arange(1, k + 1) / (k + 0.5)
+    assert (stream.p == brighter).all() and len(stream) == k
+    assert np.abs(stream.t - expected).max() <= 1 + 1e-5 * length
+
+
+@settings(max_examples=20)
+@given(st.floats(1, 300), st.floats(0.1, 0.3))
+def test_a_ramp_of_the_logarithm_makes_events_at_its_slope_by_the_threshold(slope, threshold):
+    camera = dataclasses.replace(IDEAL, threshold_on=threshold)
+    times = np.arange(501) * 1000
+    stream = of_pixel(seen(camera, uniform(np.exp(slope * (times / 1e6 - 0.25)), camera), times))
+    assert (stream.p == 1).all()
+    assert abs(len(stream) - 0.5 * slope / threshold) <= 1
+    if len(stream) > 2:
+        assert np.abs(np.diff(stream.t) - 1e6 * threshold / slope).max() <= 2 + 1e-3 * 1e6 * threshold / slope
+
+
+@pytest.mark.parametrize("times_corner", [0.5, 1.0, 3.0])
+def test_the_photoreceptor_is_a_low_pass_of_first_order(times_corner):
+    corner, dt = 40.0, 250.0
+    camera = dataclasses.replace(IDEAL, slope=1e9, corner=corner)
+    frequency = times_corner * corner
+    t = np.arange(4000) * dt * 1e-6
+    log = 0.01 * np.sin(2 * math.pi * frequency * t)
+    state = camera.init(KEY, jnp.ones((3, 4)))
+
+    def one(state, value):
+        state, _ = event_camera.step(camera, state, jnp.full((3, 4), jnp.exp(value)), jnp.float32(dt))
+        return state, (state.log + state.lag)[0, 0]
+
+    filtered = np.asarray(jax.lax.scan(one, state, jnp.asarray(log, jnp.float32))[1])
+    filtered = (filtered - filtered[2000:].mean())[2000:]  # what was switched on has died away
+    wave = np.exp(-2j * math.pi * frequency * t[2000:])
+    response = (filtered * wave).sum() / ((log[2000:] * wave).sum())
+    # The response of a first-order filter: at its corner 1/sqrt(2), -3 dB, and an eighth of a turn late.
+    assert response == pytest.approx(1 / (1 + 1j * times_corner), abs=0.02)
+
+
+def test_the_corner_grows_with_the_light_up_to_the_largest():
+    corner = np.asarray(DAVIS346.corner_at(jnp.asarray([0.5, 1.0, 1e6])))
+    assert (
+        0 < DAVIS346.dark_current * DAVIS346.slope < corner[0] < corner[1] < corner[2] == pytest.approx(DAVIS346.corner, rel=0.01)
+    )
+    bright = np.asarray(dataclasses.replace(DAVIS346, corner=math.inf, dark_current=0.0).corner_at(jnp.asarray([1.0, 10.0])))
+    assert bright[1] == pytest.approx(10 * bright[0], rel=1e-5)
+
+
+def test_any_number_of_steps_filters_alike():
+    camera = dataclasses.replace(IDEAL, slope=1e9, corner=30.0, threshold_on=0.05, threshold_off=0.05)
+    times = np.array([0, 20_000, 40_000])
+    radiance = uniform(np.array([10.0, 14.0, 9.0]), camera)
+    fine, finer = (len(seen(camera, radiance, times, steps)) for steps in (100, 400))
+    assert abs(fine - finer) <= 12  # one of a pixel
+
+
+def test_thresholds_differ_from_pixel_to_pixel_by_a_normal_law():
+    camera = EventCamera((100, 90), mismatch=0.03, threshold_on=0.25, threshold_off=0.3)
+    state = camera.init(KEY, jnp.ones((90, 100)))
+    for thresholds, mean in ((state.on, 0.25), (state.off, 0.3)):
+        assert stats.kstest((np.asarray(thresholds).ravel() - mean) / 0.03, "norm").pvalue > 0.01
+    assert abs(np.corrcoef(np.ravel(state.on), np.ravel(state.off))[0, 1]) < 0.04
+    least = dataclasses.replace(camera, mismatch=1.0).init(KEY, jnp.ones((90, 100)))
+    assert float(least.on.min()) == pytest.approx(0.01)
+
+
+def test_leak_makes_regular_on_events_at_rates_of_a_log_normal_law():
+    camera = EventCamera((40, 30), leak=8.0, spread=0.1, mismatch=0.02)
+    times = np.arange(0, 20_000_001, 10_000)
+    stream = seen(camera, uniform(np.full(len(times), 7.0), camera), times)
+    assert (stream.p == 1).all()
+    count = np.bincount(stream.y.astype(int) * 40 + stream.x, minlength=1200)
+    state = camera.init(KEY, jnp.full((30, 40), 7.0))
+    assert np.abs(count - 20 * 8 * np.asarray(state.spread).ravel()).max() <= 1.01  # whatever the pixel's threshold is
+    assert stats.kstest(np.log10(count / 160) / 0.1, "norm").pvalue > 0.01
+    gaps = np.diff(of_pixel(stream, 3, 4).t)
+    assert gaps.max() - gaps.min() <= 0.001 * gaps.mean() + 2
+    # Pixels begin anywhere in their saw-tooth.
+    first = np.array([of_pixel(stream, x, y).t[0] for x in range(40) for y in range(30)])
+    period = 1e6 / (8 * np.asarray(state.spread).T.ravel())
+    assert stats.kstest(first / period, "uniform").pvalue > 0.01
+
+
+@pytest.mark.parametrize("grey", [0.0, 255.0])
+def test_noise_of_v2e_has_its_rate_and_no_memory(grey):
+    camera = V2ECamera((60, 50), shot=20.0)
+    times = np.arange(0, 2_000_001, 1000)
+    stream = seen(camera, uniform(np.full(len(times), grey), camera), times)
+    rate = 20 * (1 - 0.75 * (grey + 20) / 275)
+    expected = rate * 2 * 3000
+    assert abs(len(stream) - expected) < 4 * math.sqrt(expected)
+    assert abs(2 * stream.p.sum(dtype=int) - len(stream)) < 4 * math.sqrt(expected)
+    count = np.bincount(stream.y.astype(int) * 60 + stream.x, minlength=3000)
+    assert 0.01 < stats.chi2.cdf(count.var() / count.mean() * 2999, 2999) < 0.99  # Poisson's: as much variance as mean
+    order = np.lexsort((stream.t, stream.y.astype(int) * 60 + stream.x))
+    gaps = np.diff(stream.t[order])[np.diff((stream.y.astype(int) * 60 + stream.x)[order]) == 0]
+    early = gaps[gaps < 200_000]  # longer ones are cut off by the end
+    law = stats.truncexpon(b=0.2 * rate, scale=1e6 / rate)
+    assert stats.ks_1samp(early[:5000], law.cdf).statistic < 0.03
+    assert stats.kstest((stream.t % 1000)[:5000] / 1000, "uniform").statistic < 0.03  # at any time of a step
+
+
+def test_shot_noise_falls_with_light_once_the_corner_is_the_largest():
+    camera = resized(
+        EVK4, 60, 50, readout=None, leak=0.0, mismatch=0.0, spread=0.0, refractory=0.0, threshold_on=0.12, threshold_off=0.12
+    )
+    times = np.arange(0, 1_000_001, 1000)
+    rates = []
+    for lux in (20.0, 200.0, 2000.0):
+        scene = uniform(np.full(len(times), lux), camera)
+        theory = float(sum(np.mean(rate) for rate in camera.noise_rates(jnp.float32(lux), jnp.float32(0.12), jnp.float32(0.12))))
+        count = len(seen(camera, scene, times)) / 3000
+        # At most one in a step of 1 ms, and none while there are others.
+        assert count == pytest.approx(theory, rel=0.05, abs=4 * math.sqrt(theory / 3000) + 1e-3)
+        rates.append(theory)
+    assert rates[0] > 10 * rates[2]
+    assert rates[1] > 2 * rates[2]
+
+
+def test_no_two_events_of_a_pixel_lie_within_its_refractory_period():
+    period, slope = 700.0, 400.0
+    camera = dataclasses.replace(IDEAL, refractory=period)
+    times = np.arange(301) * 1000
+    stream = of_pixel(seen(camera, uniform(np.exp(slope * (times / 1e6 - 0.15)), camera), times))
+    # A ramp takes 0.2 / 400 s to the threshold; then the pixel is held at its reset.
+    assert np.abs(np.diff(stream.t) - (500 + period)).max() <= 4
+    noisy = resized(V2E_NOISY, 40, 30, refractory=3000.0, shot=300.0)
+    radiance, times = waves(noisy, 400)
+    stream = seen(noisy, radiance, times)
+    pixel = stream.y.astype(int) * 40 + stream.x
+    order = np.lexsort((stream.t, pixel))
+    same = np.diff(pixel[order]) == 0
+    assert same.sum() > 1000
+    assert np.diff(stream.t[order])[same].min() >= 3000 - 2
+
+
+def test_hot_pixels():
+    camera = V2ECamera((50, 40), hot=0.05, hot_rate=40.0)
+    times = np.arange(0, 2_000_001, 1000)
+    stream = seen(camera, uniform(np.full(len(times), 90.0), camera), times)
+    count = np.bincount(stream.y.astype(int) * 50 + stream.x, minlength=2000)
+    hot = count > 0
+    assert 0.03 < hot.mean() < 0.07
+    assert count[hot].mean() == pytest.approx(80, rel=0.05)
+    assert stream.p.mean() == pytest.approx(0.5, abs=0.03)
+
+
+@pytest.mark.parametrize("camera", [V2E_NOISY, EVK4], ids=["V2E_NOISY", "EVK4"])
+def test_a_static_scene_without_noise_is_silent(camera):
+    still = resized(camera, 30, 20, leak=0.0, **({"shot": 0.0} if isinstance(camera, V2ECamera) else {"noise": 0.0}))
+    image = np.random.default_rng(0).uniform(0.1, 255, (20, 30)).astype(np.float32)
+    assert len(seen(still, np.repeat(image[None], 50, 0), np.arange(50) * 20_000, steps=3)) == 0
+
+
+def test_a_readout_lets_no_more_than_its_rate_through():
+    camera = resized(V2E_CLEAN, 60, 50)
+    radiance, times = waves(camera, 200)
+    all_of_them = seen(camera, radiance, times)
+    limited = dataclasses.replace(camera, readout=200_000.0)
+    stream = seen(limited, radiance, times)
+    before, after = (np.histogram(s.t // 1000, np.arange(200))[0] for s in (all_of_them, stream))
+    assert before.max() > 400
+    busy = before > 250
+    assert after[busy].mean() == pytest.approx(200, rel=0.05)
+    assert after[before < 200].sum() == before[before < 200].sum()
+    _, direct = frames(limited, radiance, times, limited.init(KEY, radiance[0]), 4, 0, 199_000)
+    assert np.array_equal(direct, frames_by_time(stream, 4, 0, 199_000))
+
+
+def test_chunks_give_what_the_whole_gives(monkeypatch):
+    camera = resized(V2E_NOISY, 40, 30, refractory=200.0)
+    radiance, times = waves(camera, 61)
+    state = camera.init(KEY, radiance[0])
+    end, whole = events(camera, radiance, times, state)
+    window = (5, 0, int(times[-1]))
+    _, all_frames = frames(camera, radiance, times, state, *window)
+    _, all_voxels = voxels(camera, radiance, times, state, *window)
+    parts, sums, grids = [], 0, 0
+    monkeypatch.setattr(event_camera, "_CHUNK", 40 * 30 * 7)  # the list is made of 7 steps at a time
+    for a, b in ((0, 20), (20, 40), (40, 60)):
+        chunk, at = radiance[a : b + 1], times[a : b + 1]
+        sums = sums + frames(camera, chunk, at, state, *window)[1]
+        grids = grids + voxels(camera, chunk, at, state, *window)[1]
+        state, stream = events(camera, chunk, at, state)
+        parts.append(stream)
+    for name in "txyp":
+        assert np.array_equal(np.concatenate([getattr(part, name) for part in parts]), getattr(whole, name))
+    assert all(np.array_equal(a, b) for a, b in zip(state, end, strict=True))
+    assert np.array_equal(sums, all_frames)
+    assert np.allclose(grids, all_voxels, atol=1e-4)
+
+
+@settings(max_examples=15)
+@given(st.sampled_from([1, 4]), st.integers(-30_000, 20_000), st.integers(1, 60_000), st.just(2), st.integers(0, 99))
+def test_straight_to_frames_and_voxels_is_by_way_of_the_list(bins, start, length, steps, seed):
+    camera = resized(V2E_NOISY, 12, 10, refractory=200.0)
+    radiance, times = waves(camera, 33, seed)
+    state = camera.init(jax.random.key(seed), radiance[0])
+    _, stream = events(camera, radiance, times, state, steps)
+    stop = start + length
+    _, counts = frames(camera, radiance, times, state, bins, start, stop, steps)
+    assert np.array_equal(counts, TimeFrames(bins, start, stop)(stream))
+    _, grid = voxels(camera, radiance, times, state, bins, start, stop, steps)
+    expected = VoxelGrid(bins, start, stop)(stream)
+    # Half a microsecond for each event of those that share a step.
+    slack = (
+        1e-5 * (1 + abs(start)) / length + 1e-4 + 0.5 * (bins - 1) / max(length - 1, 1) * TimeFrames(1, start, stop)(stream).max()
+    )
+    assert grid.shape == expected.shape
+    assert np.abs(grid - expected).max() <= slack
+
+
+def test_voxels_of_single_events_are_those_of_the_list():
+    camera = resized(V2E_CLEAN, 40, 30, mismatch=0.0)
+    radiance, times = waves(camera, 101, speed=0.05)
+    assert substeps(camera, radiance) <= 2
+    state = camera.init(KEY, radiance[0])
+    _, stream = events(camera, radiance, times, state, 2)
+    _, grid = voxels(camera, radiance, times, state, 10, 0, 100_000, 2)
+    assert len(stream) > 10_000
+    assert np.abs(grid - voxel_grid(stream, 10, 0, 100_000)).max() < 2e-5
+
+
+def test_the_same_scene_at_two_resolutions():
+    totals = []
+    for size in (40, 120):
+        camera = EventCamera((size, size), threshold_on=0.05, threshold_off=0.05)
+        y, x = (np.mgrid[:size, :size] + 0.5) / size
+        t = np.arange(200)[:, None, None] / 1000
+        radiance = np.exp(0.8 * np.sin(9 * x + 40 * t) * np.cos(5 * y - 30 * t)).astype(np.float32)
+        stream = seen(camera, radiance, np.arange(200) * 1000)
+        counts = frames_by_time(stream, 1, 0, 200_000)[0].astype(float)
+        totals.append(counts.reshape(40, size // 40, 40, size // 40, 2).mean((1, 3)))
+    assert totals[1].sum() == pytest.approx(totals[0].sum(), rel=0.02)
+    assert np.corrcoef(totals[0].ravel(), totals[1].ravel())[0, 1] > 0.97
+
+
+def test_a_key_decides_and_nothing_else():
+    camera = resized(V2E_NOISY, 40, 30)
+    radiance, times = waves(camera, 80)
+    assert seen(camera, radiance, times) == seen(camera, radiance, times)
+    assert seen(camera, radiance, times) != seen(camera, radiance, times, key=jax.random.key(1))
+
+
+def test_the_bits_of_the_noise_are_even_and_independent():
+    camera = EventCamera((128, 96))
+    state = camera.init(KEY, jnp.ones((96, 128)))
+    words = np.stack([event_camera._bits(state._replace(steps=jnp.uint32(k)), use) for k in range(40) for use in (0, 1)])
+    for shift in (0, 8, 16, 24):
+        counts = np.bincount((words >> shift & 255).ravel(), minlength=256)
+        assert 1e-3 < stats.chisquare(counts).pvalue < 1 - 1e-3
+    ones = words.astype(float) / 2**32 - 0.5
+    scale = 12 * 4 / math.sqrt(ones.size)  # 4 deviations of a mean of products
+    for axis, lag in ((0, 1), (0, 2), (1, 1), (2, 1), (2, 2)):
+        assert abs(12 * (ones * np.roll(ones, lag, axis)).mean()) < scale, (axis, lag)
+    other = event_camera._bits(camera.init(jax.random.key(1), jnp.ones((96, 128))), 0)
+    assert abs(np.corrcoef(np.ravel(other).astype(float), words[0].ravel().astype(float))[0, 1]) < 0.04
+    assert len(np.unique(words)) > 0.99 * words.size
+
+
+def v2e(frames, times, on, off, cutoff=0.0, leak=0.0, shot=0.0, spread=None, seed=0, nominal=0.2):
+    """ON and OFF counts [H, W] of v2e's published model, step by step in float64."""
+    rng = np.random.default_rng(seed)
+    spread = np.ones(frames.shape[1:]) if spread is None else spread
+
+    def lin_log(image):
+        with np.errstate(divide="ignore"):
+            return np.round(np.where(image > 20, np.log(image), image * (np.log(20) / 20)), 8)
+
+    filtered = lin_log(frames[0].astype(float))
+    base, counts = filtered.copy(), np.zeros((2, *frames.shape[1:]), int)
+    for image, dt in zip(frames[1:].astype(float), np.diff(times) * 1e-6, strict=True):
+        bright = (image + 20) / 275
+        eps = np.clip(bright * dt * 2 * math.pi * cutoff, 0, 1) if cutoff else 1.0
+        filtered = (1 - eps) * filtered + eps * lin_log(image)
+        base -= dt * leak * on * spread * (1 - 0.1 * rng.normal(size=base.shape))
+        change = filtered - base
+        n_on = np.floor(np.maximum(change, 0) / on).astype(int)
+        n_off = np.floor(np.maximum(-change, 0) / off).astype(int)
+        base += n_on * on - n_off * off
+        u = rng.uniform(size=base.shape)
+        probability = shot / 2 * dt * (1 - 0.75 * bright)
+        by_off, by_on = u < probability * nominal / off, u > 1 - probability * nominal / on
+        base = np.where(by_off | by_on, filtered, base)
+        counts += n_off + by_off, n_on + by_on
+    return counts
+
+
+@pytest.mark.parametrize("cutoff", [0.0, 30.0, pytest.param(200.0, marks=pytest.mark.slow)])
+def test_without_noise_pixels_have_the_counts_of_v2e(cutoff):
+    camera = resized(V2E_CLEAN, 90, 70, cutoff=cutoff)
+    radiance, times = waves(camera, 400)
+    state = camera.init(KEY, radiance[0])
+    ours = frames_by_time(seen(camera, radiance, times), 1, 0, int(times[-1]))[0]
+    theirs = v2e(radiance, times, np.asarray(state.on, float), np.asarray(state.off, float), cutoff)
+    assert theirs.sum() > 50_000
+    for polarity in (0, 1):
+        apart = np.abs(ours[..., polarity] - theirs[polarity])
+        assert apart.max() <= 1
+        assert (apart == 0).mean() >= 0.999
+
+
+@pytest.mark.parametrize("grey", [None, 60.0], ids=["moving", "still"])
+def test_with_noise_there_are_as_many_events_as_in_v2e(grey):
+    camera = resized(V2E_NOISY, 60, 50)
+    radiance, times = waves(camera, 1500)
+    if grey is not None:
+        radiance, times = np.full_like(radiance, grey), times * 3
+    state = camera.init(KEY, radiance[0])
+    ours = frames_by_time(seen(camera, radiance, times), 1, 0, int(times[-1]))[0].sum((0, 1))
+    on, off, spread = (np.asarray(array, float) for array in (state.on, state.off, state.spread))
+    theirs = v2e(radiance, times, on, off, 30.0, 0.1, 5.0, spread).sum((1, 2))
+    assert theirs.sum() > 40_000
+    assert np.allclose(ours, theirs, rtol=0.05)
+
+
+def test_constants_can_be_swept_at_once():
+    radiance, times = waves(resized(V2E_CLEAN, 20, 16), 50)
+
+    def count(threshold):
+        camera = V2ECamera((20, 16), threshold_on=threshold, threshold_off=threshold)
+        return frames(camera, radiance, times, camera.init(KEY, radiance[0]), 1, 0, 49_000)[1].sum()
+
+    thresholds = jnp.asarray([0.1, 0.2, 0.3])
+    together = jax.vmap(count)(thresholds)
+    assert np.array_equal(together, [count(float(threshold)) for threshold in thresholds])
+    assert together[0] > together[1] > together[2] > 0
+
+
+def test_steps_are_as_many_as_the_fastest_pixel_needs():
+    camera = dataclasses.replace(IDEAL, threshold_on=0.2, threshold_off=0.25)
+    radiance = uniform(np.array([1.0, 1.0, math.e]), camera)
+    assert substeps(camera, radiance) == 5
+    assert substeps(camera, radiance, most=0.5) == 10
+    assert substeps(camera, radiance, limit=3) == 3
+    assert substeps(camera, radiance[:2]) == substeps(camera, radiance[:1]) == 1
+    with pytest.raises(UserError, match="most"):
+        substeps(camera, radiance, most=0)
+
+
+def test_the_steps_of_short_intervals_are_whole_microseconds():
+    times = np.array([0, 2, 5])
+    stream = seen(IDEAL, uniform(np.exp([0.0, 1.0, 3.0]), IDEAL), times, steps=10)
+    assert set(stream.t) <= set(range(5))
+    assert len(of_pixel(stream)) in (14, 15)  # 3 / 0.2
+
+
+def test_one_sample_has_no_events():
+    state, stream = events(IDEAL, np.ones((1, 3, 4), np.float32), [7], IDEAL.init(KEY, jnp.ones((3, 4))))
+    assert len(stream) == 0 and stream.sensor_size == (4, 3)
+    assert not np.asarray(frames(IDEAL, np.ones((1, 3, 4)), [7], state, 2, 0, 10)[1]).any()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((np.ones((2, 3, 5)), [0, 1]), r"\(2, 3, 5\)"),
+        ((np.ones((2, 3, 4)), [0, 1, 2]), "3 times"),
+        ((np.ones((2, 3, 4)), [5, 5]), "sample 1"),
+        ((np.ones((2, 3, 4)), [0.5, 1.0]), "whole microseconds"),
+        ((np.ones((0, 3, 4)), np.zeros(0, int)), "0 times"),
+    ],
+)
+def test_what_cannot_be_is_refused(arguments, said):
+    state = IDEAL.init(KEY, jnp.ones((3, 4)))
+    for function in (events, lambda *given: frames(*given, 2, 0, 10)):
+        with pytest.raises(UserError, match=said):
+            function(IDEAL, *arguments, state)
+
+
+@pytest.mark.parametrize(
+    ("constants", "said"),
+    [
+        ({"threshold_on": 0.0}, "threshold_on"),
+        ({"leak": -1.0}, "leak"),
+        ({"hot": 1.5}, "from 0 to 1"),
+        ({"mismatch": math.nan}, "mismatch"),
+        ({"readout": 0.0}, "readout"),
+        ({"sensor_size": (0, 4)}, "sensor_size"),
+    ],
+)
+def test_constants_that_cannot_be_are_refused(constants, said):
+    with pytest.raises(UserError, match=said):
+        dataclasses.replace(IDEAL, **constants)
+
+
+def test_a_state_of_other_pixels_is_refused():
+    with pytest.raises(UserError, match="state"):
+        events(IDEAL, np.ones((2, 3, 4)), [0, 1], IDEAL.init(KEY, jnp.ones((4, 4))))
+
+
+def test_presets_are_the_sensors_by_name():
+    sizes = {name: camera.sensor_size for name, camera in SENSORS.items()}
+    assert sizes == {"DVS128": (128, 128), "DAVIS346": (346, 260), "GEN3_VGA": (640, 480), "EVK4": (1280, 720)}
+    for camera in SENSORS.values():
+        # 18 Hz at 0.7 lux on the chip.
+        scene = 0.7 / camera.lens.throughput
+        ideal = dataclasses.replace(camera, corner=math.inf, dark_current=0.0)
+        assert float(ideal.corner_at(jnp.float32(scene))) == pytest.approx(18, rel=1e-3)
+
+
+def test_real_events_of_a_sensor_lie_where_simulated_ones_do(test_data: Path):
+    recording = open_recording(test_data / "events" / "slider_depth")
+    grey = recording.frames["grey"]
+    images = np.asarray(grey.images[:]).astype(np.float32)
+    camera = resized(V2E_CLEAN, *grey.size)
+    stream = seen(camera, images, grey.t, steps=8)
+    real = recording.events.window(int(grey.t[0]), int(grey.t[-1]))
+    ours, theirs = (frames_in_windows(s, grey.t[:-1], grey.t[1:]).astype(float) for s in (stream, real))
+    correlation = functools.partial(lambda a, b: float(np.corrcoef(a.ravel(), b.ravel())[0, 1]))
+    for measure in (lambda counts: counts.sum(-1), lambda counts: counts[..., 1] - counts[..., 0]):
+        assert correlation(measure(ours), measure(theirs)) > 0.6
+        assert abs(correlation(np.roll(measure(ours), (40, 60), (1, 2)), measure(theirs))) < 0.05
