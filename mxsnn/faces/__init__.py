@@ -3,7 +3,7 @@
 from mxsnn.faces.action_units import INDEX, UNITS, Unit
 from mxsnn.faces.appearance import Baked, bake
 from mxsnn.faces.light import Light
-from mxsnn.faces.render import Controls, neutral, render, render_rgb
+from mxsnn.faces.rendering import Controls, neutral, render, render_rgb
 from mxsnn.faces.subject import Subject, draw
 
 __all__ = ["INDEX", "UNITS", "Baked", "Controls", "Light", "Subject", "Unit", "bake", "draw", "neutral", "render", "render_rgb"]

@@ -107,7 +107,8 @@ def _relief(s: Subject, x: Array, y: Array) -> tuple[Array, Array]:
     t = jnp.where(y < m.zygion, (m.zygion - y) / (m.zygion - m.vertex), (y - m.zygion) / (m.gnathion - m.zygion))
     width = geometry.half_width(s, jnp.clip(y, m.vertex + 2, m.gnathion - 1.0))
     inside = 1 - (x / (width + 2)) ** 4 * 0.75 - 0.25 * (x / (width + 2)) ** 2 - 0.80 * jnp.clip(t, 0, 1.2) ** 5
-    z = 62 * (jnp.maximum(inside, 0) + 0.02) ** 0.42
+    rim = 0.03  # from here on outward the surface falls in a straight line, so that its edge stays dark
+    z = 62 * (jnp.maximum(inside, rim) ** 0.42 + 0.42 * rim**-0.58 * jnp.minimum(inside - rim, 0))
 
     f = s.shape
     brow_x, brow_y = geometry.brow(s, jnp.float32(0.45))
@@ -117,7 +118,7 @@ def _relief(s: Subject, x: Array, y: Array) -> tuple[Array, Array]:
     ridge_width = 5.2 + 2.6 * jnp.clip(down, 0, 1) ** 2 + 0.5 * f[5]
     depth = s.mm("nose_depth") + 2
     ridge = (0.22 + 0.60 * jnp.clip(down, 0, 1.05) ** 1.3) * depth * jnp.exp(-0.5 * (x / ridge_width) ** 2)
-    ridge = ridge * _soft(m.subnasale - 4 - y, 7.0) * _soft(y - m.nasion + 9, 14.0)
+    ridge = ridge * _soft(m.subnasale - 4.5 - y, 10.0) * _soft(y - m.nasion + 9, 14.0)
     wing = s.mm("nose_width") / 2
     nose = ridge + 5.5 * hill(x, y, 0, tip, 7 + 0.6 * f[5], 6.0) + 6.5 * hill(r, y, wing - 4.2, m.subnasale - 6, 4.2, 5.0)
     lids = 4.2 * hill(r, y, m.eye_x, m.eye_y - 0.5, 10.5, 7.0)
@@ -129,8 +130,8 @@ def _relief(s: Subject, x: Array, y: Array) -> tuple[Array, Array]:
     seam = geometry.seam(s, x)
     upper, lower = geometry.upper_lip(s, x) + 0.6, geometry.lower_lip(s, x) + 0.6
     v = y - seam
-    lip = 2.6 * jnp.exp(-(((v + 0.55 * upper) / (0.62 * upper)) ** 2)) * jnp.clip(upper / 4, 0, 1)
-    lip = lip + 3.6 * jnp.exp(-(((v - 0.5 * lower) / (0.58 * lower)) ** 2)) * jnp.clip(lower / 4, 0, 1)
+    lip = 2.6 * jnp.exp(-(((v + 0.55 * upper) / (0.62 * upper)) ** 2)) * jnp.clip((upper - 0.6) / 3.5, 0, 1)
+    lip = lip + 3.6 * jnp.exp(-(((v - 0.5 * lower) / (0.58 * lower)) ** 2)) * jnp.clip((lower - 0.6) / 3.5, 0, 1)
     crease = -1.6 * jnp.exp(-((v / 1.3) ** 2)) * _soft(m.mouth + 2 - r, 4)
     fold = -3.2 * hill(x, y, 0, m.stomion + 17, 15, 4.5)
     chin = (4.5 + 0.5 * f[4]) * hill(x, y, 0, m.gnathion - 12, 13, 9)
@@ -139,13 +140,13 @@ def _relief(s: Subject, x: Array, y: Array) -> tuple[Array, Array]:
 
     # Age digs in what the muscles have folded for years.
     old = s.age**2
-    for name, share in (("forehead_inner", 0.35), ("forehead_outer", 0.3), ("nasolabial", 0.55), ("crow", 0.4), ("infraorbital", 0.5),
+    for name, share in (("forehead_inner", 0.2), ("forehead_outer", 0.18), ("nasolabial", 0.55), ("crow", 0.4), ("infraorbital", 0.5),
                         ("corner_fold", 0.35), ("glabella", 0.3)):  # fmt: skip
         z = z + share * old * WRINKLES[name](s, m, r, y)
     z = z + 0.12 * WRINKLES["nasolabial"](s, m, r, y)
 
     see = 1 - 0.38 * hill(r, y, m.eye_x - 9, m.eye_y - 4, 7.5, 6.5) - 0.18 * hill(r, y, m.eye_x, m.eye_y + 2, 15, 9)
-    see = see - 0.25 * hill(r, y, wing + 2.0, m.subnasale - 5, 2.6, 5.5) - 0.42 * hill(x, y, 0, m.subnasale + 1.5, wing, 3.2)
+    see = see - 0.25 * hill(r, y, wing + 2.0, m.subnasale - 5, 2.6, 5.5) - 0.22 * hill(x, y, 0, m.subnasale + 1.5, wing, 3.2)
     see = see - 0.25 * hill(x, y, 0, m.stomion + 15.5, 14, 3.5) - 0.22 * jnp.exp(-((v / 2.0) ** 2)) * _soft(m.mouth - r, 6)
     return z, jnp.clip(see, 0.2, 1)
 
@@ -158,20 +159,20 @@ def _hair(s: Subject, x: Array, y: Array) -> tuple[Array, Array]:
     volume = 2 + 13 * s.hair_length**0.8
     end = 2 + 260 * jnp.maximum(s.hair_length - 0.42, 0)
     top = jnp.clip((m.zygion - y) / (m.zygion - m.vertex + volume), -1, 2)
-    outline = (m.half + 0.75 * volume) * (jnp.maximum(1 - jnp.maximum(top, 0) ** 2.4, 0) + 1e-3) ** 0.5
+    outline = (m.half + 0.75 * volume) * geometry.soft_power(1 - jnp.maximum(top, 0) ** 2.6, 0.46)
     long = _soft(s.hair_length - 0.45, 0.1)
     outline = outline + long * 5 * jnp.sin(jnp.clip((y - m.zygion) / 60, 0, 3))
-    inside = _soft(outline - r + ragged * 0.5, 3.5)
+    inside = _soft(outline - r + ragged * 0.5, 3.5) * _soft(y - m.vertex + volume, 2.0)
     u = r / m.half
     line = m.trichion + (-20 - m.trichion) * u**3.2 - s.recede * 24 * jnp.exp(-(((r - 34) / 15) ** 2)) - s.recede * 8
     line = line + s.fringe * (26 + 1.2 * _noise(s.grain[0], x + 50, 0 * y, 9.0)) * (1 - 0.5 * u**2) * _soft(1.0 - u, 0.4)
-    line = line + s.shape[11] * 2 * x / m.half
+    line = line + s.shape[11] * (2 + 8 * s.fringe) * x / m.half
     edge = m.half * (0.965 - 0.02 * long) - 3 * jnp.clip(y / 80, 0, 1) * long
     side = _soft(r - edge + ragged * 0.6, 2.5) * _soft(end - y + ragged * 3, 9.0)
     front = inside * jnp.maximum(_soft(line - y + ragged, 3.5), side)
     behind = inside * _soft(end - y + ragged * 2, 8.0)
     thick = jnp.clip(0.35 + 5 * s.hair_length, 0, 1) * (1 - 0.75 * s.recede**3)
-    return front * thick, behind * _soft(s.hair_length - 0.1, 0.1)
+    return front * thick, behind * _soft(s.hair_length - 0.35, 0.1)
 
 
 def _brow(s: Subject, x: Array, y: Array) -> Array:
@@ -181,8 +182,8 @@ def _brow(s: Subject, x: Array, y: Array) -> Array:
     end, _ = geometry.brow(s, jnp.float32(1))
     along = (r - start) / (end - start)
     _, middle = geometry.brow(s, jnp.clip(along, -0.1, 1.1))
-    half = s.mm("brow_thickness") * (1.15 - 0.75 * jnp.clip(along, 0, 1) ** 1.5)
-    body = jnp.exp(-(jnp.abs((y - middle) / (half + 0.4)) ** 3)) * _soft(along + 0.01, 0.12) * _soft(1.0 - along, 0.16)
+    half = s.mm("brow_thickness") * (0.85 + 0.5 * jnp.clip(along, 0, 0.3) - 0.75 * jnp.clip(along, 0, 1) ** 1.5)
+    body = jnp.exp(-(jnp.abs((y - middle) / (half + 0.4)) ** 3)) * _soft(along, 0.16) * _soft(1.0 - along, 0.16)
     lean = r + (y - middle) * (0.9 - 1.2 * jnp.clip(along, 0, 1))
     strokes = 0.5 + 0.5 * _noise(s.grain[1], lean * 2.2, y * 0.35, 1.7)
     return jnp.clip(s.brows * body * (0.62 + 0.55 * strokes), 0, 1)
@@ -259,7 +260,7 @@ def _bake(s: Subject, light: Light, size: tuple[int, int]) -> Baked:
     skin = skin * (1 - 0.30 * jnp.exp(-(((y - lid_line) / 0.9) ** 2)) * _soft(1.05 - jnp.abs(lid_u), 0.35))
 
     brow = _brow(s, x, y)
-    brow_colour = jnp.minimum(0.75 * s.hair, 0.5 * s.skin + 0.02)[:, None, None]
+    brow_colour = jnp.minimum(0.5 * s.hair, 0.30 * s.skin + 0.01)[:, None, None]
     skin = _mix(skin, brow_colour * (1 + 0 * skin), brow)
 
     # Light on it.
@@ -268,7 +269,7 @@ def _bake(s: Subject, light: Light, size: tuple[int, int]) -> Baked:
     z = z + pores * (0.5 + 0.7 * s.age) + 0.5 * whiskers * fade(1.8) * _noise(g1, x * 1.6, y * 0.6, 1.8)
     zx, zy = slopes(z)
     shade = shade_of(zx, zy, see)
-    cast = 1 - 0.30 * hill(x + 6 * light.direction()[0] * 4, y, 0, m.subnasale + 4, wing * 0.9, 4.5)  # below the nose
+    cast = 1 - 0.18 * hill(x + 6 * light.direction()[0] * 4, y, 0, m.subnasale + 4, wing * 0.9, 4.5)  # below the nose
     length = jnp.sqrt(zx**2 + zy**2 + 1)
     half_way = light.direction() + jnp.array([0.0, 0.0, 1.0])
     half_way = half_way / jnp.linalg.norm(half_way)
@@ -291,7 +292,7 @@ def _bake(s: Subject, light: Light, size: tuple[int, int]) -> Baked:
 
     ear_y, ear_h = 8 + 0.05 * s.mm("ear_length"), s.mm("ear_length") / 2
     ear_x = m.half * 0.985
-    ear_d = ((r - ear_x - 2) / 9.5) ** 2 + ((y - ear_y - 0.25 * (r - ear_x)) / ear_h) ** 2
+    ear_d = ((r - ear_x - 1) / (8.5 - 0.06 * (y - ear_y))) ** 2 + ((y - ear_y - 0.25 * (r - ear_x)) / ear_h) ** 2
     ear_alpha = _soft(1 - ear_d, 0.35)
     hollow = 1 - 0.45 * hill(r, y, ear_x + 4, ear_y, 3.0, ear_h * 0.45)
     ear = (
@@ -300,12 +301,12 @@ def _bake(s: Subject, light: Light, size: tuple[int, int]) -> Baked:
         * (0.45 + 0.35 * light.shade(jnp.stack([jnp.sign(x) * 0.75, 0 * x, 0.66 + 0 * x])))
     )
 
-    neck_half = 0.42 * s.mm("face_width") * (1 + 0.03 * s.shape[7]) + 12 * jax.nn.sigmoid((y - m.gnathion - 38) / 7) * 3
+    neck_half = (0.5 * s.mm("jaw_width") + 2.5) * (1 + 0.03 * s.shape[7]) + 12 * jax.nn.sigmoid((y - m.gnathion - 38) / 7) * 3
     round_ = jnp.clip(x / neck_half, -0.97, 0.97)
     neck_shade = light.shade(jnp.stack([round_, 0.15 + 0 * x, jnp.sqrt(1 - round_**2)]))
     below = geometry.half_width(s, jnp.clip(y - 9, m.zygion, m.gnathion))
     under = jnp.clip((y - m.gnathion + 2) / 30, 0, 1) * jnp.clip(1 - (r / (below + 30)) ** 2, 0.3, 1)
-    neck = s.skin[:, None, None] * 0.92 * (1 + blotch) * neck_shade * (0.34 + 0.38 * under)
+    neck = s.skin[:, None, None] * 0.92 * (1 + blotch) * neck_shade * (0.40 + 0.40 * under)
     neck_alpha = _soft(neck_half - r, 1.6) * _soft(y - m.stomion + 25, 4)
 
     front, behind = _hair(s, x, y)
@@ -362,7 +363,7 @@ def _bake(s: Subject, light: Light, size: tuple[int, int]) -> Baked:
     front_shade = light.shade(jnp.array([0.0, 0.0, 1.0]))
     white = jnp.array([1.0, 0.97, 0.92])
     paint = {
-        "sclera": 0.52 * jnp.array([1.0, 0.93, 0.88]), "iris": s.iris, "ring": 0.3 * s.iris, "pupil": jnp.full(3, 0.008),
+        "sclera": 0.42 * jnp.array([1.0, 0.93, 0.88]), "iris": s.iris, "ring": 0.3 * s.iris, "pupil": jnp.full(3, 0.008),
         "caruncle": 0.5 * s.skin + jnp.array([0.12, 0.04, 0.04]), "lash": 0.25 * jnp.minimum(s.hair, 0.08) + 0.006, "glint": 0.9 * white,
         "cavity": jnp.array([0.035, 0.012, 0.012]), "teeth": 0.50 * jnp.array([1.0, 0.94, 0.80]), "tongue": jnp.array([0.20, 0.075, 0.07]),
         "frame": jnp.full(3, 0.03) + 0.1 * jnp.abs(s.shape[9]) * jnp.array([0.5, 0.3, 0.15]),

@@ -99,7 +99,7 @@ def lines(s: Subject) -> Lines:
         stomion=subnasale + s.mm("upper_lip"),
         gnathion=nasion + s.mm("face_height"),
         trichion=nasion - s.mm("forehead"),
-        vertex=nasion - s.mm("forehead") - 36,
+        vertex=nasion - s.mm("forehead") - 31,
         zygion=jnp.float32(6.0),
         half=s.mm("face_width") / 2,
         jaw=s.mm("jaw_width") / 2 + 2 + 1.5 * s.shape[7],
@@ -122,7 +122,7 @@ def seam(s: Subject, x: Array) -> Array:
     """Where the closed lips meet, y at x: stomion, with corners that hang or lift and a dent below the upper lip's tubercle."""
     m = lines(s)
     u = x / m.mouth
-    return m.stomion + 0.9 * s.shape[3] * u**2 + 0.9 * jnp.exp(-((x / 5.0) ** 2)) - 0.6 * jnp.exp(-(((jnp.abs(x) - 11) / 6.0) ** 2))
+    return m.stomion + (0.9 * s.shape[3] - 0.6) * u**2 + 0.9 * jnp.exp(-((x / 5.0) ** 2)) - 0.6 * jnp.exp(-(((jnp.abs(x) - 11) / 6.0) ** 2))
 
 
 def upper_lip(s: Subject, x: Array) -> Array:
@@ -147,13 +147,13 @@ def half_width(s: Subject, y: Array) -> Array:
     down = jnp.clip((y - m.zygion) / (m.gnathion - m.zygion), 0, 1)
     level = (m.stomion - 4 - m.zygion) / (m.gnathion - m.zygion)
     root = 0.48 - 0.03 * s.shape[4]
-    power = jnp.log(1 - (m.jaw / m.half) ** (1 / root)) / jnp.log(level)
-    above = _root(1 - up**2.6, 0.5)
-    below = _root(1 - (down + 1e-6) ** power, root)
+    power = jnp.clip(jnp.log(1 - jnp.minimum(m.jaw / m.half, 0.93) ** (1 / root)) / jnp.log(level), 1.5, 4)
+    above = soft_power(1 - up**2.8, 0.44)
+    below = soft_power(1 - (down + 1e-6) ** power, root)
     return m.half * jnp.where(y < m.zygion, above, below)
 
 
-def _root(value: Array, power: Array | float) -> Array:
+def soft_power(value: Array, power: Array | float) -> Array:
     """value^power whose slope stays finite at 0."""
     return (jnp.maximum(value, 0) + 1e-4) ** power - 1e-4**power
 
@@ -208,8 +208,8 @@ def lid_lines(s: Subject, lids: Array, u: Array, follow: Array) -> tuple[Array, 
     inside = jnp.clip(1 - u**2, 0, 1)
     tilt = -(0.9 + 0.7 * s.shape[2]) * u  # the outer corner lies higher
     # The upper lid is highest a little inward of the middle, the lower one lowest a little outward.
-    top = (0.60 + raise_upper - follow) * inside * (1 - 0.16 * u)
-    bottom = (0.40 - raise_lower) * inside * (1 + 0.22 * u)
+    top = (0.53 + raise_upper - follow) * inside * (1 - 0.16 * u)
+    bottom = (0.41 - raise_lower) * inside * (1 + 0.22 * u)
     bottom = jnp.maximum(bottom, -0.10 * inside)
     top = (1 - close) * jnp.maximum(top, -bottom) - close * (bottom - 0.02 * inside)
     return tilt - height * top, tilt + height * bottom

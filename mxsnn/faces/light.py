@@ -23,7 +23,7 @@ class Light:
 
     azimuth: ArrayLike = 18.0
     elevation: ArrayLike = 38.0
-    ambient: ArrayLike = 0.42
+    ambient: ArrayLike = 0.36
 
     def direction(self) -> Array:
         """Unit vector to the lamp [3]: x right, y down, z towards the camera."""

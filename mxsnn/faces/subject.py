@@ -34,7 +34,7 @@ NORMS: dict[str, tuple[float, float, float, float]] = {
     "upper_vermilion": (8.7, 1.3, 8.0, 1.4),  # ls-sto
     "lower_vermilion": (9.4, 1.5, 9.3, 1.6),  # sto-li
     "brow_height": (23.0, 2.2, 19.5, 2.0),  # pupil to the middle of the brow
-    "brow_thickness": (2.6, 0.6, 3.7, 0.8),  # half
+    "brow_thickness": (3.2, 0.7, 4.4, 0.8),  # half
     "ear_length": (59.0, 3.5, 63.0, 3.5),  # sa-sba
     "nose_depth": (17.0, 2.0, 19.0, 2.2),  # sn-prn
 }

@@ -18,6 +18,8 @@ __all__ = ["Controls", "neutral", "render", "render_rgb"]
 EYEBALL = 12.0  # radius, mm
 IRIS = 5.9
 PUPIL = 1.9
+#: Height and width of what an eye is drawn in, mm: room for a head that is a third larger.
+WINDOW = (38.0, 60.0)
 
 
 class Controls(NamedTuple):
@@ -113,14 +115,24 @@ def _frame(b: Baked, c: Controls) -> Array:
 
     clear = 1 - sample(b.alpha)
     width = pixel / t.scale
-    layers = [*_mouth(m, x, v, up, low, width), *_eyes(b, action, c.gaze, x, y, width)]
+    layers = _mouth(m, x, v, up, low, width)
+    eyes = [_eye(b, side, action.lids[side], c.gaze, t, x, y) for side in (0, 1)]
     out = []
-    for channel in range(b.colour.shape[0]):
-        value = sample(b.colour[channel] * relief) + clear * b.wall[channel]
-        for cover, paint, gain in layers:
-            value = value + cover * (gain * b.paint[PAINTS.index(paint), channel] - value)
-        out.append(value * c.lux)
+    for channel, colour in enumerate(b.colour):
+        paint = b.paint[:, channel]
+        image = _over(sample(colour * relief) + clear * b.wall[channel], layers, paint)
+        for corner_, layers_ in eyes:
+            part = jax.lax.dynamic_slice(image, corner_, layers_[0][0].shape)
+            image = jax.lax.dynamic_update_slice(image, _over(part, layers_, paint), corner_)
+        out.append(image * c.lux)
     return jnp.stack(out)
+
+
+def _over(image: Array, layers: list, paint: Array) -> Array:
+    """Layers (cover, name of the paint, gain) laid over an image, one after the other."""
+    for cover, name, gain in layers:
+        image = image + cover * (gain * paint[PAINTS.index(name)] - image)
+    return image
 
 
 def _gap(m: geometry.Lines, lips: Array, x: Array) -> tuple[Array, Array]:
@@ -159,17 +171,27 @@ def _mouth(m: geometry.Lines, x: Array, v: Array, up: Array, low: Array, width) 
     ]
 
 
-def _eyes(b: Baked, action: geometry.Action, gaze: Array, x: Array, y: Array, width) -> list:
-    """Layers of both eyes: cover, paint, gain. Each pixel draws the eye of its own side."""
+def _eye(b: Baked, side: int, lids: Array, gaze: Array, t: Turn, x: Array, y: Array) -> tuple[tuple[Array, Array], list]:
+    """Where an eye's window lies in the image, (row, column), and the layers to draw there: an eye concerns few pixels."""
+    m = geometry.lines(b.subject)
+    rows, columns = b.size
+    pixel = FIELD / rows
+    sign = 1.0 - 2.0 * side
+    height, wide = min(rows, round(WINDOW[0] / pixel)), min(columns, round(WINDOW[1] / pixel))
+    mx, my = show(t, sign * m.eye_x, m.eye_y, roundness(m.eye_x, m.eye_y))
+    row = ((my - MIDDLE) / pixel + (rows - height) / 2).astype(jnp.int32)
+    column = (mx / pixel + (columns - wide) / 2).astype(jnp.int32)
+    at = jnp.clip(row, 0, rows - height), jnp.clip(column, 0, columns - wide)
+    x, y = (jax.lax.dynamic_slice(field, at, (height, wide)) for field in (x, y))
+    gaze = gaze * jnp.array([sign, 1.0])
+    return at, _eye_layers(b, lids, gaze, sign * b.light[0], sign * x - m.eye_x, y - m.eye_y, pixel / t.scale)
+
+
+def _eye_layers(b: Baked, lids: Array, gaze: Array, lamp: Array, out: Array, down: Array, width) -> list:
+    """Layers of an eye at `out` and `down` mm from its middle; gaze and lamp count outward."""
     s = b.subject
-    m = geometry.lines(s)
-    right = x < 0
-    out = jnp.where(right, -x, x) - m.eye_x
-    down = y - m.eye_y
-    half = s.mm("eye_width") / 2
-    u = out / half
-    lids = jnp.where(right, action.lids[1][:, None, None], action.lids[0][:, None, None])
-    ix = jnp.where(right, -1.0, 1.0) * EYEBALL * jnp.sin(gaze[0])
+    u = out / (s.mm("eye_width") / 2)
+    ix = EYEBALL * jnp.sin(gaze[0])
     iy = EYEBALL * jnp.sin(gaze[1]) - 0.6
     follow = 0.6 * EYEBALL * jnp.sin(gaze[1]) / s.mm("eye_height")
     top, bottom = geometry.lid_lines(s, lids, u, follow)
@@ -179,8 +201,9 @@ def _eyes(b: Baked, action: geometry.Action, gaze: Array, x: Array, y: Array, wi
     iris = cover * _ramp(IRIS - far, width + 0.4)
     core = cover * _ramp(IRIS - 1.1 - far, width + 0.8)
     pupil = cover * _ramp(PUPIL - far, width)
-    gx, gy = jnp.where(right, -1.0, 1.0) * 2.2 * b.light[0] + ix * 0.8, 2.6 * b.light[1] + iy * 0.8
-    glint = cover * 0.8 * jnp.exp(-((out - gx) ** 2 + (down - gy) ** 2) / (2 * 0.75**2 + 0.1 * width**2)) / (1 + 0.25 * width**2)
+    gx, gy = 2.2 * lamp + ix * 0.8, 2.6 * b.light[1] + iy * 0.8
+    spot = 0.75**2 + 0.08 * width**2
+    glint = cover * 0.9 * (0.75**2 / spot) * jnp.exp(-((out - gx) ** 2 + (down - gy) ** 2) / (2 * spot))
     inner = cover * jax.nn.sigmoid((-u - 0.82) * 22)
     inside = jnp.clip(1 - u**2, 0, 1)
     thick = 1.15 * jnp.sqrt(inside + 1e-3)
