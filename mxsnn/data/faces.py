@@ -1,0 +1,397 @@
+"""A data set of faces made on the spot: the same performances before each sensor in each light, as recording files with an index.
+
+What a recording holds depends on the plan alone, and of that on nothing that is about other recordings: neither on the number of
+processes nor on what was made before. A file stands under its name when it is whole, so that a command that was stopped goes on
+where it was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import multiprocessing
+import os
+import threading
+import zlib
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+from importlib import metadata
+from pathlib import Path
+
+import jax
+import numpy as np
+
+import mxsnn
+from mxsnn.data.datasets.recordings import INDEX, write_index
+from mxsnn.data.datasheet import sheet
+from mxsnn.errors import UserError
+from mxsnn.events import Events, Frames, Recording, write
+from mxsnn.events.io.files import appearing, join
+from mxsnn.events.io.recording_file import RECORDING
+from mxsnn.faces import Baked, Controls, Light, bake, draw, render, render_rgb
+from mxsnn.faces.motion import CLASSES, NEUTRAL, Performance, controls, labels, movement_named, performance, reversal
+from mxsnn.locks import held
+from mxsnn.sensors import event_camera, rgb_camera
+from mxsnn.sensors.rgb_camera import CAMERAS
+from mxsnn.spec import suggestion
+
+CONFIGURATION, SHEET, _LOCK = "faces.json", "DATASHEET.md", ".lock"
+
+PAIRED = 200_000
+"""us that the movement of a diagnostic pair lasts at least, so that its order can be seen."""
+
+INTERVAL, FINE = 2_000, 300
+"""us between samples of the light; half as much where the image has more rows than `FINE`, across which all moves faster."""
+
+PIECE = 2**24
+"""Pixels times samples that are rendered at once."""
+
+FLICKER = 100.0
+"""Of a lamp at the mains, Hz."""
+
+_FACE, _PATTERN, _NOISE, _FRAMES, _ORDER, _LAMP = range(6)  # what a key is for
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a set is made of.
+
+    Attributes:
+      subjects: how many.
+      clips: of each subject.
+      sensors: event cameras, as `sensor_named` takes them; the frame camera has as many pixels.
+      lux: illuminance at the face.
+      thresholds: of the event cameras, both polarities' mean; none: each has its own.
+      movements: the classes, of `mxsnn.faces.motion.CLASSES`.
+      seed: of all that is drawn.
+      duration: of a clip, s.
+      camera: the frame camera, of `mxsnn.sensors.rgb_camera.CAMERAS`, or "none".
+      pair: the diagnostic set: each clip and its exact time reversal.
+      blinks: whether subjects blink spontaneously, too, and so are at times of two classes.
+      flicker: of the lamp at 100 Hz, part of its light, 0 to 1.
+
+    Raises: UserError for what cannot be.
+    """
+
+    subjects: int = 12
+    clips: int = 16
+    sensors: tuple[str, ...] = ("davis346",)
+    lux: tuple[float, ...] = (5.0, 50.0, 500.0)
+    thresholds: tuple[float, ...] = ()
+    movements: tuple[str, ...] = CLASSES
+    seed: int = 0
+    duration: float = 1.0
+    camera: str = "machine-vision"
+    pair: bool = False
+    blinks: bool = False
+    flicker: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, least, most in (("subjects", 1, 9999), ("clips", 1, 9999), ("seed", 0, 2**32 - 1)):
+            if not least <= getattr(self, name) <= most:
+                raise UserError(f"{name} is a whole number from {least} to {most}, got {getattr(self, name)}")
+        object.__setattr__(self, "movements", tuple(movement_named(name) for name in self.movements))
+        if self.pair:
+            object.__setattr__(self, "movements", tuple(name for name in self.movements if name != NEUTRAL))
+        for name in ("sensors", "lux", "thresholds", "movements"):
+            values = getattr(self, name)
+            if not values and name != "thresholds":
+                raise UserError(f"{name}: give at least one")
+            if twice := next((value for value in values if values.count(value) > 1), None):
+                raise UserError(f"{name}: {twice} is given twice")
+        for sensor in self.sensors:
+            sensor_named(sensor)
+        if bad := next((value for value in self.lux if not (math.isfinite(value) and 0 < value <= 1e6)), None):
+            raise UserError(f"lux is above 0 and at most 1,000,000, got {bad:g}")
+        if bad := next((value for value in self.thresholds if not 0.01 <= value <= 2), None):
+            raise UserError(f"a threshold is from 0.01 to 2, got {bad:g}")
+        if self.camera != "none" and self.camera not in CAMERAS:
+            raise UserError(f"{self.camera!r} is no frame camera{suggestion(self.camera, ['none', *CAMERAS])}")
+        if not 0 <= self.flicker <= 1:
+            raise UserError(f"flicker is a part of the light, from 0 to 1, got {self.flicker:g}")
+        performance(0, 0, 0, CLASSES[0], self.length)
+        if self.length % 100_000 or self.length > 60_000_000:
+            raise UserError(f"a clip lasts a whole number of tenths of a second, 60 s at most; got {self.duration:g} s")
+
+    @property
+    def length(self) -> int:
+        """Of a clip, us."""
+        return round(1e6 * self.duration) if math.isfinite(self.duration) else 0
+
+    def performances(self, subject: int, clip: int) -> tuple[Performance, ...]:
+        """What a subject does in a clip: one performance, or of a pair two. Movements come equally often, in a drawn order."""
+        n = len(self.movements)
+        order = np.random.default_rng([self.seed, _ORDER, subject, clip // n]).permutation(n)
+        movement = self.movements[order[clip % n]]
+        if not self.pair:
+            return (performance(self.seed, subject, clip, movement, self.length, self.blinks),)
+        forwards = performance(self.seed, subject, clip, movement, self.length, self.blinks, briefest=PAIRED)
+        return forwards, reversal(forwards)
+
+    def cameras(self, sensor: str) -> list[tuple[float, event_camera.EventCamera]]:
+        """An event camera at each threshold."""
+        own = sensor_named(sensor)
+        mean = (own.threshold_on + own.threshold_off) / 2
+        scales = {threshold: threshold / mean for threshold in self.thresholds} or {mean: 1.0}
+        return [
+            (threshold, replace(own, threshold_on=scale * own.threshold_on, threshold_off=scale * own.threshold_off))
+            for threshold, scale in scales.items()
+        ]
+
+    def names(self, subject: int, clip: int, sensor: str) -> list[list[str]]:
+        """The files of a clip before a sensor, below the folder: a list for each performance, by light and then threshold."""
+        stems = ["", "-reversed"] if self.pair else [""]
+        parts = [f"{lux:g}lux-{threshold:g}" for lux in self.lux for threshold, _ in self.cameras(sensor)]
+        where = f"{subject:04d}/{clip:04d}-{sensor.lower().replace(':', '-')}"
+        return [[f"{where}-{part}{stem}{RECORDING.suffixes[0]}" for part in parts] for stem in stems]
+
+
+SENSORS = {
+    "dvs128": event_camera.DVS128,
+    "davis346": event_camera.DAVIS346,
+    "gen3": event_camera.GEN3_VGA,
+    "evk4": event_camera.EVK4,
+}
+"""Event cameras by name."""
+
+
+def sensor_named(text: str) -> event_camera.EventCamera:
+    """A camera of `SENSORS`; "evk4:640x480" is one with other pixels in number, "128x96" the davis346's. Raises: UserError."""
+    name, _, size = text.lower().rpartition(":") if "x" in text.lower() else (text.lower(), "", "")
+    name = name or ("davis346" if size else "")
+    if name not in SENSORS:
+        raise UserError(f"{text!r} is no event camera{suggestion(name, SENSORS)}, or WIDTHxHEIGHT, such as 128x96 or evk4:640x480")
+    if not size:
+        return SENSORS[name]
+    width, _, height = size.partition("x")
+    if not (width.isdecimal() and height.isdecimal()) or not (32 <= int(width) <= 2048 and 32 <= int(height) <= 2048):
+        raise UserError(f"the pixels of an event camera are WIDTHxHEIGHT, 32 to 2048 each; got {text!r}")
+    return replace(SENSORS[name], sensor_size=(int(width), int(height)))
+
+
+def recordings(plan: Plan, subject: int, clip: int, sensor: str) -> Iterator[tuple[str, Recording]]:
+    """What a clip looks like before a sensor in each light, by the name of its file."""
+    baked = _baked(plan.seed, subject, sensor_named(sensor).sensor_size)
+    for shown, names in zip(plan.performances(subject, clip), plan.names(subject, clip, sensor), strict=True):
+        told = _told(plan, shown)
+        for name, (lux, threshold, events, frames) in zip(names, _filmed(plan, baked, shown, sensor), strict=True):
+            conditions = {**told.conditions, "threshold": threshold}
+            yield name, replace(told, events=events, frames=frames, sensor=sensor.lower(), lux=lux, conditions=conditions)
+
+
+def light_of(seed: int, subject: int) -> Light:
+    """The lamp in whose light a subject sits, in all clips and at all levels."""
+    rng = np.random.default_rng([seed, _LAMP, subject])
+    return Light(rng.uniform(-50, 50), rng.uniform(15, 60), rng.uniform(0.3, 0.6))
+
+
+@lru_cache(maxsize=4)
+def _baked(seed: int, subject: int, size: tuple[int, int]) -> Baked:
+    return bake(draw(_key(seed, _FACE, subject)), size[::-1], light_of(seed, subject))
+
+
+def _told(plan: Plan, shown: Performance) -> Recording:
+    """What is known of a performance."""
+    conditions: dict[str, str | float] = {
+        "performance": f"{plan.seed}-{shown.subject:04d}-{shown.clip:04d}",
+        "reversed": int(shown.backward),
+        "camera": plan.camera,
+    }
+    if shown.target:
+        main = shown.target[0]
+        conditions |= {"target_ms": (main.offset - main.onset) / 1e3, "target_intensity": round(main.intensity, 3)}
+    return Recording(None, labels=labels(shown), subject=f"{plan.seed}-{shown.subject:04d}", conditions=conditions)
+
+
+def _filmed(plan: Plan, baked: Baked, shown: Performance, sensor: str) -> Iterator[tuple[float, float, Events, dict[str, Frames]]]:
+    """Light, threshold, events and frames of a performance, in the order of `Plan.names`.
+
+    The light is rendered once, in pieces that fit into memory, and scaled for each level.
+    """
+    cameras = [(lux, threshold, camera) for lux in plan.lux for threshold, camera in plan.cameras(sensor)]
+    which = (shown.subject, shown.clip, int(shown.backward), zlib.crc32(sensor.lower().encode()))
+    seen: list[list[Events]] = [[] for _ in cameras]
+    taken: list[list[Frames]] = [[] for _ in plan.lux]
+    states: list = [None] * len(cameras)
+    settings: list = [None] * len(plan.lux)
+    for times, grey, colour_times, colour in _light(plan, baked, shown):
+        for k, (lux, _, camera) in enumerate(cameras):
+            radiance = lux * grey
+            if states[k] is None:
+                states[k] = _rest(
+                    camera, radiance[0], _key(plan.seed, _PATTERN, which[-1]), _key(plan.seed, _NOISE, *which, _word(lux))
+                )
+            states[k], events = event_camera.events(camera, radiance, times, states[k])
+            seen[k].append(events)
+        if colour is None:
+            continue
+        for k, lux in enumerate(plan.lux):
+            key = _key(plan.seed, _FRAMES, *which, _word(lux))
+            settings[k], frames = rgb_camera.record(CAMERAS[plan.camera], lux * colour, colour_times, key, settings[k])
+            taken[k].append(frames)
+    for (lux, threshold, _), events in zip(cameras, seen, strict=True):
+        frames = taken[plan.lux.index(lux)]
+        yield lux, threshold, join(events), {"rgb": _joined(frames)} if frames else {}
+
+
+def _light(plan: Plan, baked: Baked, shown: Performance) -> Iterator[tuple[np.ndarray, jax.Array, np.ndarray, jax.Array | None]]:
+    """Luminance [T, H, W] at times [T] and linear RGB [t, H, W, 3] at times [t], us, in 1 lux: piece by piece.
+
+    The last luminance of a piece is the next one's first, as event cameras have it; colours follow each other.
+    """
+    rows, columns = baked.size
+    interval = INTERVAL if rows <= FINE else INTERVAL // 2
+    every = 1 if plan.flicker else 2
+    count = plan.length // interval
+    n = max(k for k in range(every, count + 1, every) if count % k == 0 and (k <= PIECE // (rows * columns) or k == every))
+    phase = np.random.default_rng([plan.seed, _LAMP, shown.subject, shown.clip]).uniform(0, 2 * np.pi)
+    for start in range(0, count, n):
+        times = interval * np.arange(start, start + n + 1, dtype=np.int64)
+        lux = 1 + plan.flicker * np.sin(2e-6 * np.pi * FLICKER * shown.own(times) + phase)
+        moves = controls(shown, times, lux)
+        colour = None
+        stop = n + 1 if start + n == count else n
+        if plan.camera != "none":
+            some = Controls(*(values[::every] for values in moves))
+            colour = render_rgb(baked, some)[: -(-stop // every)]
+        yield times, render(baked, moves), times[:stop:every], colour
+
+
+def _rest(camera: event_camera.EventCamera, first: jax.Array, pattern: jax.Array, noise: jax.Array) -> event_camera.PixelState:
+    """Pixels at rest, whose thresholds and faults are the sensor's in all recordings, and whose noise is this one's."""
+    state, own = camera.init(pattern, first), camera.init(noise, first)
+    return state._replace(rise=own.rise / own.on * state.on, words=own.words)
+
+
+def _joined(parts: list[Frames]) -> Frames:
+    images = np.concatenate([np.asarray(part.images) for part in parts])
+    return Frames.make(images, *(np.concatenate([getattr(part, name) for part in parts]) for name in ("t", "start", "end")))
+
+
+def _key(seed: int, *numbers: int) -> jax.Array:
+    key = jax.random.key(seed, impl="threefry2x32")
+    for number in numbers:
+        key = jax.random.fold_in(key, number)
+    return key
+
+
+def _word(lux: float) -> int:
+    return int(np.float32(lux).view(np.uint32))
+
+
+def make(plan: Plan, folder: str | Path, workers: int = 0, progress: Callable[[float], None] = lambda done: None) -> int:
+    """Makes the recordings of a plan in `folder`, those that are not there yet, with an index and a data sheet; how many there are.
+
+    `workers`: processes beside this one; 0: none. The recordings do not depend on it.
+
+    Raises: UserError where the folder holds anything else or another plan's, or another process is at it.
+    """
+    folder = Path(folder)
+    jobs = [(subject, clip) for subject in range(plan.subjects) for clip in range(plan.clips)]
+    with _held(plan, folder):
+        todo = [job for job in jobs if _missing(plan, folder, *job)]
+        for done, _ in enumerate(_each(plan, folder, todo, workers), len(jobs) - len(todo) + 1):
+            progress(done / len(jobs))
+        (folder / INDEX).unlink(missing_ok=True)
+        write_index(folder)
+        with appearing(folder / SHEET) as temporary:
+            temporary.write_text(sheet(plan), "utf-8")
+    return sum(len(names) for job in jobs for sensor in plan.sensors for names in plan.names(*job, sensor))
+
+
+def _missing(plan: Plan, folder: Path, subject: int, clip: int) -> list[str]:
+    """The sensors of which a clip's files are not all there."""
+    return [
+        sensor
+        for sensor in plan.sensors
+        if not all((folder / name).exists() for names in plan.names(subject, clip, sensor) for name in names)
+    ]
+
+
+def _each(plan: Plan, folder: Path, jobs: list[tuple[int, int]], workers: int) -> Iterator[None]:
+    """Does the jobs; yields after each."""
+    if workers <= 0 or not jobs:
+        yield from (_clip(plan, folder, *job) for job in jobs)
+        return
+    context = multiprocessing.get_context("spawn")  # JAX does not outlive a fork
+    with ProcessPoolExecutor(min(workers, len(jobs)), context, _with_parent) as pool:
+        futures = [pool.submit(_clip, plan, folder, *job) for job in jobs]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        except BrokenProcessPool as error:
+            raise UserError(
+                f"{folder}: a worker process was ended, perhaps for want of memory; run it again with fewer --workers"
+            ) from error
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _clip(plan: Plan, folder: Path, subject: int, clip: int) -> None:
+    for sensor in _missing(plan, folder, subject, clip):
+        for name, recording in recordings(plan, subject, clip, sensor):
+            if not (folder / name).exists():
+                write(folder / name, recording)
+
+
+def _with_parent() -> None:
+    """Ends this worker when the process that started it has ended, however it did."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+@contextmanager
+def _held(plan: Plan, folder: Path) -> Iterator[None]:
+    """The folder, for this process alone, with the plan in it. What was begun there and never finished is removed."""
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder} is a file; give a folder for the recordings")
+    known, config = folder / CONFIGURATION, _configuration(plan)
+    if folder.is_dir() and not known.exists() and {path.name for path in folder.iterdir() if not path.name.startswith(".")}:
+        raise UserError(f"{folder} holds other files and no {CONFIGURATION}; give an empty or a new folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / _LOCK).open("w") as lock:
+        if not held(lock):
+            raise UserError(f"{folder}: another process makes recordings there; wait for it or give another folder")
+        if known.exists():
+            _same(known, config)
+        else:
+            with appearing(known) as temporary:
+                temporary.write_text(json.dumps(config, indent=2) + "\n", "utf-8")
+        for path in folder.rglob(f".*{RECORDING.suffixes[0]}"):
+            path.unlink(missing_ok=True)
+        yield
+
+
+def _configuration(plan: Plan) -> dict:
+    """The plan, and the code that makes recordings of it: a set comes from one."""
+    code = hashlib.sha256()
+    for part in ("faces", "sensors", "data/faces.py"):
+        root = Path(mxsnn.__file__).parent / part
+        for path in sorted(root.rglob("*.py")) if root.is_dir() else [root]:
+            code.update(path.read_bytes())
+    versions = {name: metadata.version(name) for name in ("jax", "numpy")}
+    return json.loads(json.dumps({**asdict(plan), "mxsnn": mxsnn.__version__, "code": code.hexdigest()[:16], **versions}))
+
+
+def _same(known: Path, config: dict) -> None:
+    try:
+        before = json.loads(known.read_text("utf-8"))
+        other = next((name for name in {**before, **config} if before.get(name) != config.get(name)), None)
+    except (OSError, ValueError, AttributeError) as error:
+        raise UserError(f"{known}: cannot be read ({error}); give a new folder") from error
+    if other is not None:
+        raise UserError(
+            f"{known.parent} holds recordings of {other}={before.get(other)}, asked for is {config.get(other)}; "
+            "give another folder or the same options"
+        )
