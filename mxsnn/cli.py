@@ -240,7 +240,6 @@ def simulate(
     video: Path,
     out: Path,
     sensor: str,
-    size: tuple[int, int] | None,
     threshold: float | None,
     lux: float,
     fps: float | None,
@@ -251,8 +250,9 @@ def simulate(
     from mxsnn.events.images import read_frames
     from mxsnn.events.io.files import check_vacant, write
     from mxsnn.sensors import video as videos
+    from mxsnn.sensors.presets import sensor_named
 
-    camera = videos.camera(sensor, size, threshold)
+    camera = sensor_named(sensor, threshold)
     check_vacant(out, overwrite)
     with _Progress(video) as progress:
         source = videos.simulate(read_frames(video, fps=fps), camera, lux, seed, sensor)
@@ -489,9 +489,8 @@ _SIMULATE = {
     "--sensor": {
         "metavar": "NAME",
         "default": "davis346",
-        "help": "the event camera: davis346 (the default), gen3, evk4, dvs128, or v2e's clean and noisy",
+        "help": "davis346 (the default), gen3, evk4, dvs128, v2e-clean or v2e-noisy; evk4:320x180 has fewer pixels",
     },
-    "--size": {"metavar": "WxH", "type": _size, "help": "its pixels, where not those of the sensor; the picture fills them"},
     "--threshold": {"metavar": "X", "type": float, "help": "change of ln(light) that makes an event, else the sensor's"},
     "--lux": {"metavar": "LUX", "type": float, "default": 500.0, "help": "light on a surface that is white in the video (500)"},
     "--fps": {"metavar": "N", "type": float, "help": "frames a second, for images without times or a video that was slowed down"},

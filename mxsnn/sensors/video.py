@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import partial
 
 import jax
@@ -17,22 +16,9 @@ import numpy as np
 from mxsnn.errors import UserError
 from mxsnn.events.io._source import Block, Source
 from mxsnn.events.recording import Frames, Recording
-from mxsnn.events.stream import check_sensor_size
-from mxsnn.sensors import event_camera
 from mxsnn.sensors.event_camera import EventCamera, PixelState, V2ECamera, events
 from mxsnn.sensors.flow import between, flow
 from mxsnn.sensors.rgb_camera import LUMINANCE, linear, srgb
-from mxsnn.spec import suggestion
-
-CAMERAS: dict[str, EventCamera] = {
-    "davis346": event_camera.DAVIS346,
-    "gen3": event_camera.GEN3_VGA,
-    "evk4": event_camera.EVK4,
-    "dvs128": event_camera.DVS128,
-    "clean": event_camera.V2E_CLEAN,
-    "noisy": event_camera.V2E_NOISY,
-}
-"""Event cameras by name; the last two are those of v2e."""
 
 _CHUNK = 64  # intervals between samples that go through the camera at once
 _MOST = 256  # intervals between two frames: a scene that is cut needs no more
@@ -126,20 +112,3 @@ def _shown(image: jax.Array, size: tuple[int, int]) -> jax.Array:
     shift = (jnp.array(size[::-1]) - shape * scale) / 2
     fitted = jax.image.scale_and_translate(luminance, size[::-1], (0, 1), jnp.stack([scale, scale]), shift, "linear")
     return jnp.clip(fitted, 0, 1)
-
-
-def camera(name: str, size: tuple[int, int] | None = None, threshold: float | None = None) -> EventCamera:
-    """An event camera by its preset's name, with other pixels and another threshold for ON and OFF.
-
-    Raises: UserError for an unknown name, a size or a threshold that cannot be.
-    """
-    if name not in CAMERAS:
-        raise UserError(f"{name!r} is no event camera{suggestion(name, CAMERAS)}")
-    found = CAMERAS[name]
-    if size is not None:
-        found = replace(found, sensor_size=check_sensor_size(size))
-    if threshold is not None:
-        if not (math.isfinite(threshold) and threshold >= 0.01):
-            raise UserError(f"a threshold is a change of ln(light) of at least 0.01, got {threshold!r}")
-        found = replace(found, threshold_on=threshold, threshold_off=threshold)
-    return found
