@@ -96,6 +96,11 @@ def _soft(value: Array, width) -> Array:
     return jax.nn.sigmoid(4 * value / width)
 
 
+def _vector(*parts) -> Array:
+    """Stacked [3, h, w] from what broadcasts to [h, w]."""
+    return jnp.stack(jnp.broadcast_arrays(*parts))
+
+
 def _mix(base: Array, over: Array, alpha: Array) -> Array:
     return base + (over - base) * alpha
 
@@ -197,16 +202,19 @@ def _bake(s: Subject, light: Light, size: tuple[int, int]) -> Baked:
     h, w = round((bottom - top) / step), round((right - left) / step)
     fine = max(1, -(-step // FINEST).__int__())
     dx, dy = (right - left) / (w * fine), (bottom - top) / (h * fine)
-    x = (left + dx * (jnp.arange(w * fine) + 0.5))[None, :] + jnp.zeros((h * fine, 1))
-    y = (top + dy * (jnp.arange(h * fine) + 0.5))[:, None] + jnp.zeros((1, w * fine))
+    x = (left + dx * (jnp.arange(w * fine) + 0.5))[None, :]
+    y = (top + dy * (jnp.arange(h * fine) + 0.5))[:, None]
     r = jnp.abs(x)
+
+    def average(image: Array) -> Array:
+        return image.reshape(*image.shape[:-2], h, fine, w, fine).mean((-3, -1))
 
     def slopes(z: Array) -> tuple[Array, Array]:
         return jnp.gradient(z, dx, axis=-1), jnp.gradient(z, dy, axis=-2)
 
     def shade_of(zx: Array, zy: Array, see) -> Array:
         length = jnp.sqrt(zx**2 + zy**2 + 1)
-        return light.shade(jnp.stack([-zx / length, -zy / length, 1 / length]), see)
+        return light.shade(_vector(-zx / length, -zy / length, 1 / length), see)
 
     def fade(wave: float) -> float:
         """Waves that the grid cannot hold are left out."""
@@ -298,12 +306,12 @@ def _bake(s: Subject, light: Light, size: tuple[int, int]) -> Baked:
     ear = (
         (s.skin * jnp.array([1.0, 0.88, 0.88]))[:, None, None]
         * hollow
-        * (0.45 + 0.35 * light.shade(jnp.stack([jnp.sign(x) * 0.75, 0 * x, 0.66 + 0 * x])))
+        * (0.45 + 0.35 * light.shade(_vector(jnp.sign(x) * 0.75, 0 * x, 0.66)))
     )
 
     neck_half = (0.5 * s.mm("jaw_width") + 2.5) * (1 + 0.03 * s.shape[7]) + 12 * jax.nn.sigmoid((y - m.gnathion - 38) / 7) * 3
     round_ = jnp.clip(x / neck_half, -0.97, 0.97)
-    neck_shade = light.shade(jnp.stack([round_, 0.15 + 0 * x, jnp.sqrt(1 - round_**2)]))
+    neck_shade = light.shade(_vector(round_, 0.15, jnp.sqrt(1 - round_**2)))
     below = geometry.half_width(s, jnp.clip(y - 9, m.zygion, m.gnathion))
     under = jnp.clip((y - m.gnathion + 2) / 30, 0, 1) * jnp.clip(1 - (r / (below + 30)) ** 2, 0.3, 1)
     neck = s.skin[:, None, None] * 0.92 * (1 + blotch) * neck_shade * (0.40 + 0.40 * under)
@@ -316,7 +324,7 @@ def _bake(s: Subject, light: Light, size: tuple[int, int]) -> Baked:
     angle = jnp.arctan2(x - part, jnp.maximum(down, 1.0))
     strand = 0.55 * _noise(g0, angle * 46, down * 0.06, 1.6) + 0.45 * fade(1.4) * _noise(g1, angle * 118, down * 0.10, 1.6)
     rim = jnp.clip((jnp.abs(x) / (m.half + 12)) ** 2 + (jnp.clip(m.zygion - y, 0, 300) / (m.zygion - m.vertex + 14)) ** 2, 0, 0.96)
-    hair_normal = jnp.stack([x / (m.half + 14), -jnp.clip(m.zygion - y, 0, 300) / (m.zygion - m.vertex + 20), jnp.sqrt(1 - rim)])
+    hair_normal = _vector(x / (m.half + 14), -jnp.clip(m.zygion - y, 0, 300) / (m.zygion - m.vertex + 20), jnp.sqrt(1 - rim))
     hair_normal = hair_normal / jnp.linalg.norm(hair_normal, axis=0)
     hair_shade = light.shade(hair_normal, 0.9)
     gloss = jnp.clip(jnp.tensordot(half_way, hair_normal, 1), 0, 1) ** 10
@@ -333,22 +341,23 @@ def _bake(s: Subject, light: Light, size: tuple[int, int]) -> Baked:
     # What wrinkles do to the light: their slopes turn the surface, their depth hides it.
     bare = head_alpha * (1 - front) * (1 - 0.6 * whiskers)
     lx, ly, _ = light.direction()
-    maps = []
-    for sign in (1.0, -1.0):
-        here = _soft(sign * x, 6.0)
-        for name in WRINKLES:
-            height = WRINKLES[name](s, m, sign * x, y)
+    slant = (1 - light.ambient) / (shade * length)
+
+    def creases_of(sign: Array) -> Array:
+        here = _soft(sign * x, 6.0) * bare
+        maps = []
+        for height in (of(s, m, sign * x, y) for of in WRINKLES.values()):
             hx, hy = slopes(height)
-            lit = -(1 - light.ambient) * (hx * lx + hy * ly) / (shade * jnp.sqrt(zx**2 + zy**2 + 1)) - 0.10 * jnp.maximum(
-                -height, 0
-            ) * (0.6 + s.age)
-            maps.append(jnp.clip(lit, -0.6, 0.6) * here * bare)
-    creases = jnp.stack(maps)
+            lit = -slant * (hx * lx + hy * ly) - 0.10 * jnp.maximum(-height, 0) * (0.6 + s.age)
+            maps.append(average(jnp.clip(lit, -0.6, 0.6) * here))
+        return jnp.stack(maps)
+
+    creases = jnp.concatenate(list(jax.lax.map(creases_of, jnp.array([1.0, -1.0]))))
 
     # What turning does to the light: the derivative of the shade by small rotations of the normals.
     def turned_shade(yaw: float, pitch: float) -> Array:
         nx, ny, nz = -zx / length, -zy / length, 1 / length
-        return light.shade(jnp.stack([nx + yaw * nz, ny + pitch * nz, nz - yaw * nx - pitch * ny]), see)
+        return light.shade(_vector(nx + yaw * nz, ny + pitch * nz, nz - yaw * nx - pitch * ny), see)
 
     turned = (
         jnp.stack([(turned_shade(0.1, 0.0) - shade) / 0.1, (turned_shade(0.0, 0.1) - shade) / 0.1])
@@ -356,9 +365,6 @@ def _bake(s: Subject, light: Light, size: tuple[int, int]) -> Baked:
         * head_alpha
         * (1 - front)
     )
-
-    def average(image: Array) -> Array:
-        return image.reshape(*image.shape[:-2], h, fine, w, fine).mean((-3, -1))
 
     front_shade = light.shade(jnp.array([0.0, 0.0, 1.0]))
     white = jnp.array([1.0, 0.97, 0.92])
@@ -375,7 +381,7 @@ def _bake(s: Subject, light: Light, size: tuple[int, int]) -> Baked:
         light=light.direction(),
         colour=average(colour),
         alpha=average(alpha),
-        creases=average(creases),
+        creases=creases,
         turned=average(turned),
         wall=_wall(s, size, light),
         paint=paints,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def hill(x: Array, y: Array, cx, cy, sx, sy) -> Array:
     """A Gaussian hill of height 1."""
-    return jnp.exp(-0.5 * (((x - cx) / sx) ** 2 + ((y - cy) / sy) ** 2))
+    return jnp.exp(-0.5 * ((x - cx) / sx) ** 2) * jnp.exp(-0.5 * ((y - cy) / sy) ** 2)
 
 
 def furrow(across: Array, along: Array, width, start, end) -> Array:
