@@ -112,7 +112,7 @@ WEBCAM = RGBCamera(
     full_well=8180.0,
     black=256.0,
     gain=16.0,
-    exposure=(114.0, 670e6),
+    exposure=(100.0, 30e6),
     readout=20_000.0,
 )
 """Small pixels of 1.55 um (Sony IMX477) and a rolling shutter."""
