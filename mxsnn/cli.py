@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import ast
 import json
+import math
 import os
 import sys
 import time
@@ -260,6 +261,42 @@ def simulate(
     print(out)
 
 
+def faces(
+    out: Path | None,
+    sheet: Path | None,
+    sensors: list[str],
+    lux: list[float],
+    threshold: list[float],
+    movements: list[str],
+    workers: int | None,
+    overwrite: bool,
+    **plan: Any,
+) -> None:
+    """Make a data set of procedural faces before modelled cameras: movements, subjects, sensors and light, all paired."""
+    import jax
+
+    from mxsnn.data.faces import Plan, make
+    from mxsnn.report.faces import contact_sheet
+
+    if out is None and sheet is None:
+        raise UserError("give the folder OUT of the data set, or --sheet OUT.png for a look at it")
+    if workers is not None and workers < 0:
+        raise UserError(f"--workers is 0 or more, got {workers}")
+    lists = {"sensors": sensors, "lux": lux, "thresholds": threshold, "movements": movements}
+    given: dict[str, Any] = plan | {name: tuple(values) for name, values in lists.items() if values}
+    wanted = Plan(**given)
+    cached = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mxsnn" / "xla"
+    jax.config.update("jax_compilation_cache_dir", str(cached))  # workers, and the next time, need not compile again
+    if sheet is not None:
+        with _Progress(sheet) as progress:
+            contact_sheet(wanted, sheet, overwrite, progress)
+        print(sheet)
+    if out is not None:
+        with _Progress(out.absolute()) as progress:
+            n = make(wanted, out, workers, progress)
+        print(f"{out}: {n} recordings")
+
+
 def env(json: bool) -> None:
     """What is installed, and on what it runs."""
     try:
@@ -292,6 +329,10 @@ def cache(folder: Path | None, clear: bool, limit: float | None, json: bool) -> 
     from mxsnn.data import cache as samples
 
     folder = folder or samples.default_folder()
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder}: is no folder")
+    if limit is not None and not 0 <= limit < 2**30:
+        raise UserError(f"--limit is a number of GiB, got {limit}")
     if clear:
         samples.clear(folder)
     if limit is not None:
@@ -327,8 +368,8 @@ def bench_data(
     from mxsnn.events.tonic import compose
     from mxsnn.training.waiting import lines, waiting
 
-    for name, value in {"batch": batch, "seconds": seconds, "workers": workers + 1}.items():
-        if not value > 0:
+    for name, value in {"batch": batch, "seconds": seconds, "channels": min(channels), "workers": workers + 1}.items():
+        if not 0 < value < math.inf:
             raise UserError(f"--{name} is {'0 or more' if name == 'workers' else 'above 0'}")
     if dataset is None:
         if folder is None:
@@ -497,6 +538,37 @@ _SIMULATE = {
     "--seed": {"metavar": "N", "type": int, "default": 0, "help": "of the camera's mismatch and noise (0)"},
     "--overwrite": {"action": "store_true", "help": "replace OUT where it exists"},
 }
+_FACES = {
+    "out": {"metavar": "OUT", "type": Path, "nargs": "?", "help": "the folder of the data set: new, or begun by the same command"},
+    "--sheet": {"metavar": "FILE.png", "type": Path, "help": "draw a contact sheet: subjects, light, movements, RGB beside events"},
+    "--subjects": {"metavar": "N", "type": int, "default": 12, "help": "how many people (12)"},
+    "--clips": {"metavar": "N", "type": int, "default": 16, "help": "of each subject (16); movements come equally often"},
+    "--sensors": {
+        "metavar": "NAME",
+        "nargs": "+",
+        "help": "event cameras: davis346 (the default), gen3, evk4, dvs128; evk4:320x180 has fewer pixels, 128x96 is a davis346's",
+    },
+    "--lux": {"metavar": "LUX", "type": float, "nargs": "+", "help": "light at the face (5 50 500)"},
+    "--threshold": {
+        "metavar": "X",
+        "type": float,
+        "nargs": "+",
+        "help": "changes of ln(light) that make events, else the sensor's",
+    },
+    "--movements": {
+        "metavar": "NAME",
+        "nargs": "+",
+        "help": "such as smile frown neutral; else the seven and neutral",
+    },
+    "--camera": {"metavar": "NAME", "default": "machine-vision", "help": "the frame camera: machine-vision, webcam or none"},
+    "--duration": {"metavar": "S", "type": float, "default": 1.0, "help": "of a clip (1)"},
+    "--blinks": {"action": "store_true", "help": "let subjects blink spontaneously; the data sheet says how often that confuses"},
+    "--pair": {"action": "store_true", "help": "the diagnostic set: each clip and its exact time reversal"},
+    "--flicker": {"metavar": "PART", "type": float, "default": 0.0, "help": "of the lamp, at 100 Hz: a part of its light (0)"},
+    "--seed": {"metavar": "N", "type": int, "default": 0, "help": "of all that is drawn (0)"},
+    "--workers": {"metavar": "N", "type": int, "help": "processes; else one a core, and none beside an accelerator"},
+    "--overwrite": {"action": "store_true", "help": "replace FILE.png where it exists"},
+}
 _CACHE = {
     "--folder": {"metavar": "DIR", "type": Path, "help": "where they are; else in ~/.cache/mxsnn/samples ($XDG_CACHE_HOME)"},
     "--clear": {"action": "store_true", "help": "remove them all"},
@@ -539,6 +611,7 @@ COMMANDS: dict[Callable[..., None], dict[str, dict[str, Any]]] = {
     sync: _SYNC | _READING_A | _READING_B | _JSON,
     clip: _CLIP | _READING,
     simulate: _SIMULATE,
+    faces: _FACES,
     cache: _CACHE | _JSON,
     bench_data: _BENCH_DATA | _JSON,
     env: _JSON,

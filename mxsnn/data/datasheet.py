@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 def sheet(plan: Plan) -> str:
     """The data sheet of a plan, in Markdown."""
-    from mxsnn.data.faces import INTERVAL, PAIRED, sensor_named
+    from mxsnn.data.faces import INTERVAL, PAIRED, sensor_of
 
     shown = [one for s in range(plan.subjects) for c in range(plan.clips) for one in plan.performances(s, c)]
     classes = Counter(one.name for one in shown)
     unsure = sum(confused(one) for one in shown)
     ceiling = 1 - unsure / len(shown)
     rows = [f"| {name} | {units(name)} | {count} |" for name, count in sorted(classes.items())]
-    cameras = {name: sensor_named(name) for name in plan.sensors}
+    cameras = {name: sensor_of(name) for name in plan.sensors}
     tables = [_constants(f"Event camera `{name}`", asdict(camera)) for name, camera in cameras.items()]
     if plan.camera != "none":
         tables.append(_constants(f"Frame camera `{plan.camera}`, with as many pixels", asdict(CAMERAS[plan.camera])))

@@ -37,6 +37,7 @@ from mxsnn.faces import Baked, Controls, Light, bake, draw, render, render_rgb
 from mxsnn.faces.motion import CLASSES, NEUTRAL, Performance, controls, labels, movement_named, performance, reversal
 from mxsnn.locks import held
 from mxsnn.sensors import event_camera, rgb_camera
+from mxsnn.sensors.presets import sensor_named
 from mxsnn.sensors.rgb_camera import CAMERAS
 from mxsnn.spec import suggestion
 
@@ -51,6 +52,9 @@ INTERVAL, FINE = 2_000, 300
 PIECE = 2**24
 """Pixels times samples that are rendered at once."""
 
+WORTH = 32
+"""Clips for which it pays to start a process, which compiles all anew."""
+
 FLICKER = 100.0
 """Of a lamp at the mains, Hz."""
 
@@ -64,9 +68,9 @@ class Plan:
     Attributes:
       subjects: how many.
       clips: of each subject.
-      sensors: event cameras, as `sensor_named` takes them; the frame camera has as many pixels.
+      sensors: event cameras, as `sensor_of` takes them; the frame camera has as many pixels.
       lux: illuminance at the face.
-      thresholds: of the event cameras, both polarities' mean; none: each has its own.
+      thresholds: of the event cameras, both polarities alike; none: each has its own.
       movements: the classes, of `mxsnn.faces.motion.CLASSES`.
       seed: of all that is drawn.
       duration: of a clip, s.
@@ -105,7 +109,7 @@ class Plan:
             if twice := next((value for value in values if values.count(value) > 1), None):
                 raise UserError(f"{name}: {twice} is given twice")
         for sensor in self.sensors:
-            sensor_named(sensor)
+            sensor_of(sensor)
         if bad := next((value for value in self.lux if not (math.isfinite(value) and 0 < value <= 1e6)), None):
             raise UserError(f"lux is above 0 and at most 1,000,000, got {bad:g}")
         if bad := next((value for value in self.thresholds if not 0.01 <= value <= 2), None):
@@ -135,13 +139,10 @@ class Plan:
 
     def cameras(self, sensor: str) -> list[tuple[float, event_camera.EventCamera]]:
         """An event camera at each threshold."""
-        own = sensor_named(sensor)
-        mean = (own.threshold_on + own.threshold_off) / 2
-        scales = {threshold: threshold / mean for threshold in self.thresholds} or {mean: 1.0}
-        return [
-            (threshold, replace(own, threshold_on=scale * own.threshold_on, threshold_off=scale * own.threshold_off))
-            for threshold, scale in scales.items()
-        ]
+        own = sensor_of(sensor)
+        if not self.thresholds:
+            return [((own.threshold_on + own.threshold_off) / 2, own)]
+        return [(value, replace(own, threshold_on=value, threshold_off=value)) for value in self.thresholds]
 
     def names(self, subject: int, clip: int, sensor: str) -> list[list[str]]:
         """The files of a clip before a sensor, below the folder: a list for each performance, by light and then threshold."""
@@ -151,32 +152,19 @@ class Plan:
         return [[f"{where}-{part}{stem}{RECORDING.suffixes[0]}" for part in parts] for stem in stems]
 
 
-SENSORS = {
-    "dvs128": event_camera.DVS128,
-    "davis346": event_camera.DAVIS346,
-    "gen3": event_camera.GEN3_VGA,
-    "evk4": event_camera.EVK4,
-}
-"""Event cameras by name."""
-
-
-def sensor_named(text: str) -> event_camera.EventCamera:
-    """A camera of `SENSORS`; "evk4:640x480" is one with other pixels in number, "128x96" the davis346's. Raises: UserError."""
-    name, _, size = text.lower().rpartition(":") if "x" in text.lower() else (text.lower(), "", "")
-    name = name or ("davis346" if size else "")
-    if name not in SENSORS:
-        raise UserError(f"{text!r} is no event camera{suggestion(name, SENSORS)}, or WIDTHxHEIGHT, such as 128x96 or evk4:640x480")
-    if not size:
-        return SENSORS[name]
-    width, _, height = size.partition("x")
-    if not (width.isdecimal() and height.isdecimal()) or not (32 <= int(width) <= 2048 and 32 <= int(height) <= 2048):
-        raise UserError(f"the pixels of an event camera are WIDTHxHEIGHT, 32 to 2048 each; got {text!r}")
-    return replace(SENSORS[name], sensor_size=(int(width), int(height)))
+def sensor_of(text: str) -> event_camera.EventCamera:
+    """A camera as `mxsnn.sensors.presets.sensor_named` takes it; "128x96" is a davis346 with so many pixels. Raises: UserError."""
+    camera = sensor_named(f"davis346:{text}" if text[:1].isdigit() else text)
+    if isinstance(camera, event_camera.V2ECamera):
+        raise UserError(f"{text!r} sees grey levels in place of light; choose a sensor, such as davis346")
+    if not all(32 <= side <= 2048 for side in camera.sensor_size):
+        raise UserError(f"faces are seen on 32 to 2048 pixels in width and height, got {text!r}")
+    return camera
 
 
 def recordings(plan: Plan, subject: int, clip: int, sensor: str) -> Iterator[tuple[str, Recording]]:
     """What a clip looks like before a sensor in each light, by the name of its file."""
-    baked = _baked(plan.seed, subject, sensor_named(sensor).sensor_size)
+    baked = _baked(plan.seed, subject, sensor_of(sensor).sensor_size)
     for shown, names in zip(plan.performances(subject, clip), plan.names(subject, clip, sensor), strict=True):
         told = _told(plan, shown)
         for name, (lux, threshold, events, frames) in zip(names, _filmed(plan, baked, shown, sensor), strict=True):
@@ -284,10 +272,11 @@ def _word(lux: float) -> int:
     return int(np.float32(lux).view(np.uint32))
 
 
-def make(plan: Plan, folder: str | Path, workers: int = 0, progress: Callable[[float], None] = lambda done: None) -> int:
+def make(plan: Plan, folder: str | Path, workers: int | None = None, progress: Callable[[float], None] = lambda done: None) -> int:
     """Makes the recordings of a plan in `folder`, those that are not there yet, with an index and a data sheet; how many there are.
 
-    `workers`: processes beside this one; 0: none. The recordings do not depend on it.
+    `workers`: processes beside this one, 0 for none; None is one a core where there is enough to do for each, and none beside an
+    accelerator. The recordings do not depend on it.
 
     Raises: UserError where the folder holds anything else or another plan's, or another process is at it.
     """
@@ -295,6 +284,8 @@ def make(plan: Plan, folder: str | Path, workers: int = 0, progress: Callable[[f
     jobs = [(subject, clip) for subject in range(plan.subjects) for clip in range(plan.clips)]
     with _held(plan, folder):
         todo = [job for job in jobs if _missing(plan, folder, *job)]
+        if workers is None:
+            workers = min(os.cpu_count() or 1, len(todo) // WORTH) if jax.default_backend() == "cpu" else 0
         for done, _ in enumerate(_each(plan, folder, todo, workers), len(jobs) - len(todo) + 1):
             progress(done / len(jobs))
         (folder / INDEX).unlink(missing_ok=True)
@@ -319,7 +310,8 @@ def _each(plan: Plan, folder: Path, jobs: list[tuple[int, int]], workers: int) -
         yield from (_clip(plan, folder, *job) for job in jobs)
         return
     context = multiprocessing.get_context("spawn")  # JAX does not outlive a fork
-    with ProcessPoolExecutor(min(workers, len(jobs)), context, _with_parent) as pool:
+    compiled = jax.config.jax_compilation_cache_dir
+    with ProcessPoolExecutor(min(workers, len(jobs)), context, _with_parent, (compiled,)) as pool:
         futures = [pool.submit(_clip, plan, folder, *job) for job in jobs]
         try:
             for future in as_completed(futures):
@@ -339,8 +331,9 @@ def _clip(plan: Plan, folder: Path, subject: int, clip: int) -> None:
                 write(folder / name, recording)
 
 
-def _with_parent() -> None:
-    """Ends this worker when the process that started it has ended, however it did."""
+def _with_parent(compiled: str | None) -> None:
+    """Ends this worker when the process that started it has ended, however it did; programs are `compiled` where that one's are."""
+    jax.config.update("jax_compilation_cache_dir", compiled)
     parent = multiprocessing.parent_process()
     assert parent is not None
 
