@@ -122,7 +122,12 @@ def seam(s: Subject, x: Array) -> Array:
     """Where the closed lips meet, y at x: stomion, with corners that hang or lift and a dent below the upper lip's tubercle."""
     m = lines(s)
     u = x / m.mouth
-    return m.stomion + (0.9 * s.shape[3] - 0.6) * u**2 + 0.9 * jnp.exp(-((x / 5.0) ** 2)) - 0.6 * jnp.exp(-(((jnp.abs(x) - 11) / 6.0) ** 2))
+    return (
+        m.stomion
+        + (0.9 * s.shape[3] - 0.6) * u**2
+        + 0.9 * jnp.exp(-((x / 5.0) ** 2))
+        - 0.6 * jnp.exp(-(((jnp.abs(x) - 11) / 6.0) ** 2))
+    )
 
 
 def upper_lip(s: Subject, x: Array) -> Array:

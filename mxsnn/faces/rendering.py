@@ -10,7 +10,8 @@ import jax.numpy as jnp
 from mxsnn.faces import geometry
 from mxsnn.faces.action_units import UNITS
 from mxsnn.faces.appearance import EXTENT, PAINTS, Baked, luminance
-from mxsnn.faces.pose import FIELD, MIDDLE, Turn, roundness, seen, show, turn
+from mxsnn.faces.pose import FIELD, MIDDLE, Turn, roundness, show, turn
+from mxsnn.faces.skin import anchored, at_rest, gap, on_grid, unpart
 from mxsnn.typing import Array
 
 __all__ = ["Controls", "neutral", "render", "render_rgb"]
@@ -63,14 +64,6 @@ def _ramp(value: Array, width) -> Array:
     return jnp.clip(value / width + 0.5, 0, 1)
 
 
-def _part(fields, qx: Array, qy: Array, t: Turn) -> tuple[Array, Array]:
-    """Points of the image plane to the skin at rest, but for the lips' parting; `fields`: sums of dx, dy, 1, out over the anchors."""
-    dx, dy, weight, out = fields
-    total = 1 / (geometry.REST + weight)
-    x, y = seen(t, qx, qy, out * total)
-    return x - dx * total, y - dy * total
-
-
 def _frame(b: Baked, c: Controls) -> Array:
     s = b.subject
     rows, columns = b.size
@@ -81,21 +74,13 @@ def _frame(b: Baked, c: Controls) -> Array:
     px = pixel * (jnp.arange(columns) + 0.5 - columns / 2)
     py = pixel * (jnp.arange(rows) + 0.5 - rows / 2) + MIDDLE
 
-    # The skin's displacement, by a product of rows and columns.
-    at = geometry.anchors(s) + action.delta
-    ax, ay = show(t, at[:, 0], at[:, 1], roundness(at[:, 0], at[:, 1]) + geometry.OUT)
-    sigma = geometry.SIGMA * t.scale
-    gx = jnp.exp(-0.5 * ((px - ax[:, None]) / sigma[:, None]) ** 2)  # [K, W]
-    gy = jnp.exp(-0.5 * ((py - ay[:, None]) / sigma[:, None]) ** 2)  # [K, H]
-    amount = jnp.stack([action.delta[:, 0], action.delta[:, 1], jnp.ones(len(sigma)), jnp.asarray(geometry.OUT)], 0)  # [4, K]
-    left = (amount[:, :, None] * gy).transpose(0, 2, 1).reshape(4 * rows, -1)
-    fields = (left @ gx).reshape(4, rows, columns)
-    x, y = _part(fields, px[None, :], py[:, None], t)
+    fields = on_grid(anchored(s, action.delta, t), px, py)
+    x, y = at_rest(fields, px[None, :], py[:, None], t)
 
     # The lips part along their seam.
     v = y - geometry.seam(s, x)
-    up, low = _gap(m, action.lips, x)
-    source = y - v + _unpart(action.lips, m, x, v, up, low)
+    up, low = gap(m, action.lips, x)
+    source = y - v + unpart(action.lips, m, x, v, up, low)
 
     # The skin.
     column, row = b.texel
@@ -133,24 +118,6 @@ def _over(image: Array, layers: list, paint: Array) -> Array:
     for cover, name, gain in layers:
         image = image + cover * (gain * paint[PAINTS.index(name)] - image)
     return image
-
-
-def _gap(m: geometry.Lines, lips: Array, x: Array) -> tuple[Array, Array]:
-    """How far the seam's upper and lower lip have moved apart at x, mm: a lens."""
-    lens = jnp.clip(1 - (x / m.mouth) ** 2, 0, 1)
-    lens = lens * (1.5 - 0.5 * lens)
-    return jnp.maximum(lips[0], 0) * lens, jnp.maximum(lips[1], 0) * lens
-
-
-def _unpart(lips: Array, m: geometry.Lines, x: Array, v: Array, up: Array, low: Array) -> Array:
-    """Where skin at height v over the seam has come from: the lips carry the skin around them along, and are thinned."""
-    above, below = jnp.maximum(-v - up, 0), jnp.maximum(v - low, 0)
-    upper = jnp.minimum(v + up * jnp.exp(-((above / 11) ** 2)), 0)
-    lower = jnp.maximum(v - low * jnp.exp(-((below / 15) ** 2)), 0)
-    lens = jnp.exp(-((x / (1.05 * m.mouth)) ** 4))
-    upper = upper * (1 + lips[2] * lens * jnp.exp(-((upper / 10) ** 2)))
-    lower = lower * (1 + lips[3] * lens * jnp.exp(-((lower / 10) ** 2)))
-    return upper + lower
 
 
 def _mouth(m: geometry.Lines, x: Array, v: Array, up: Array, low: Array, width) -> list:
