@@ -134,6 +134,7 @@ class EventCamera:
     #: Whether all pixels begin at d = 0, or anywhere in the saw-tooth of their leak.
     in_phase: ClassVar[bool] = False
 
+    @jax.jit
     def init(self, key: jax.Array, first: jax.Array) -> PixelState:
         """Pixels at rest before the radiance `first` [H, W]; the key draws all that is random, then and later."""
         shape = jnp.shape(first)
@@ -185,7 +186,7 @@ def step(
     camera: EventCamera, state: PixelState, radiance: jax.Array, dt: jax.Array, parts: frozenset[str] = PARTS
 ) -> tuple[PixelState, Fired]:
     """A step of `dt` us (float32) to the radiance [H, W]; `parts` of the model that are not named are left out."""
-    log = camera.log(radiance)
+    log = jax.lax.optimization_barrier(camera.log(radiance))
     move = log - state.log
     state = state._replace(log=log, steps=state.steps + 1)
     if "lag" in parts:
@@ -223,6 +224,7 @@ def step(
         is_off = low < off
         by_noise = ~fires & (is_off | (high < on)) & (held < 1)
         at = held + jnp.where(is_off, low / off, high / on) * (1 - held)
+        is_off, by_noise, at = jax.lax.optimization_barrier((is_off, by_noise, at))
         after = jnp.clip(move * jnp.maximum(1 - at - period, 0), -0.999 * state.off, 0.999 * state.on)
         count = jnp.where(by_noise, jnp.where(is_off, -1.0, 1.0), count)
         first = jnp.where(by_noise, at, first)
@@ -390,6 +392,8 @@ def _gather(camera, radiance, times, state, steps, edges, measure, origins=None,
         origin = (begin + origins[which]) / unit
     times_us = (np.asarray(each, np.float32) for each in (ends[number] - begin, low - begin, high - begin))
     xs = (at[number], part[number], *times_us, high == ends[number], origin.astype(np.float32))
+    spare = len(starts) + len(edges) - len(low)  # as many rows wherever the edges lie, for one program
+    xs = tuple(np.append(x, np.zeros(spare, x.dtype)) for x in xs)
     divided, first = len(low) > len(starts), first.astype(np.int32)
     return _sum(camera, state, radiance, xs, first, np.float32(1 / unit), measure, divided, steps == 1, camera.parts())
 

@@ -1,0 +1,149 @@
+"""How fast are the cameras, and what do their constants do? `python -m benchmarks.simulation [--repeats N] [--only TEXT]`.
+
+An event camera looks at a moving scene of 1,000 samples a second, on 346x260 and on 1280x720 pixels: to a list of events and
+straight to voxels of 10 bins. Beside it, turn by turn, stands `eventcv.simulate` (v2e's model, compiled, on every core) on the same
+frames with the same constants, where that package is installed; it takes 8 bits and undoes their gamma, so its events are about as
+many, not the same. The best time of each counts; "times real time" is seconds of the scene by seconds of the computer.
+
+`--sensitivity` prints instead how many events a scene makes when each constant is halved and doubled.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import importlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from benchmarks._timing import best, machine
+from mxsnn.sensors.event_camera import DAVIS346, EVK4, V2E_CLEAN, V2E_NOISY, EventCamera, V2ECamera, events, frames, voxels
+
+RATE = 1000  # samples a second
+LUX = 50.0
+
+
+@dataclass(frozen=True)
+class Case:
+    """`seconds` of a scene through a camera as a call without arguments, and what of eventcv does the same, or None."""
+
+    name: str
+    seconds: float
+    ours: Callable[[], Any]
+    peer: Callable[[], Any] | None = None
+
+
+def scene(width: int, height: int, samples: int, speed: float = 60.0) -> np.ndarray:
+    """Blobs that move over a still ground, reflectance [T, H, W] from 0.05 to 0.95: a few in a hundred pixels change at a time."""
+    y, x = np.mgrid[:height, :width].astype(np.float32) * np.float32(260 / height)
+    ground = 0.5 + 0.2 * np.sin(x / 9) * np.cos(y / 11)
+    t = np.arange(samples, dtype=np.float32) / RATE
+    video = np.empty((samples, height, width), np.float32)
+    for k in range(samples):
+        light = ground
+        for blob, (start, row) in enumerate(((60, 70), (150, 130), (240, 190))):
+            at = start + 40 * np.sin(2 * np.pi * (1 + blob / 3) * t[k]) * speed / 60
+            light = light * (1 - 0.8 * np.exp(-((x - at) ** 2 + (y - row) ** 2) / 400, dtype=np.float32))
+        video[k] = light
+    return np.clip(video, 0.05, 0.95)
+
+
+def light_for(camera: EventCamera, reflectance: np.ndarray) -> np.ndarray:
+    """Grey levels for v2e's model, lux x reflectance for the others."""
+    return reflectance * np.float32(255 if isinstance(camera, V2ECamera) else LUX)
+
+
+def event_cameras(seconds: float) -> Iterator[Case]:
+    """Cameras on the device of JAX, the light there already."""
+    cameras = {"V2E_CLEAN": V2E_CLEAN, "V2E_NOISY": V2E_NOISY, "DAVIS346": DAVIS346}
+    large = {"V2E_CLEAN": dataclasses.replace(V2E_CLEAN, sensor_size=(1280, 720)), "EVK4": EVK4}
+    for given, length in ((cameras, seconds), (large, seconds / 4)):
+        width, height = next(iter(given.values())).sensor_size
+        samples = int(length * RATE) + 1
+        reflectance = scene(width, height, samples)
+        times = np.arange(samples) * (1_000_000 // RATE)
+        for name, camera in given.items():
+            light = jnp.asarray(light_for(camera, reflectance))
+            state = camera.init(jax.random.key(0), light[0])
+            peer = eventcv(camera, reflectance) if isinstance(camera, V2ECamera) else None
+            label = f"{name} {width}x{height} on {jax.default_backend()}"
+
+            def listed(camera=camera, light=light, state=state, times=times) -> int:
+                return len(events(camera, light, times, state)[1])
+
+            def gridded(camera=camera, light=light, state=state, times=times) -> jax.Array:
+                return jax.block_until_ready(voxels(camera, light, times, state, 10, 0, int(times[-1]))[1])
+
+            yield Case(f"{label}, events", length, listed, peer)
+            yield Case(f"{label}, voxels", length, gridded)
+
+
+def eventcv(camera: V2ECamera, reflectance: np.ndarray) -> Callable[[], int] | None:
+    """eventcv's simulation with a camera's constants, giving the number of events; None where it is not installed."""
+    if find_spec("eventcv") is None:
+        return None
+    peer = importlib.import_module("eventcv")
+    encoded = np.where(reflectance > 0.0031308, 1.055 * reflectance ** (1 / 2.4) - 0.055, 12.92 * reflectance)
+    grey = np.rint(255 * encoded).astype(np.uint8)
+    constants = {"sigma_thres": camera.mismatch, "cutoff_hz": camera.cutoff or 1e9, "leak_rate_hz": camera.leak}
+    return lambda: len(peer.simulate(grey, fps=RATE, refractory_us=0, shot_noise_rate_hz=camera.shot, upsample="off", **constants))
+
+
+#: Each makes cases for so many seconds of a scene.
+CASES = (event_cameras,)
+
+
+def sensitivity() -> None:
+    """Prints events per pixel and second of a moving and of a still scene for constants halved and doubled."""
+    samples = RATE + 1
+    moving = scene(86, 65, samples)
+    times = np.arange(samples) * (1_000_000 // RATE)
+    print("| sensor | lux | constant | still, half | still | still, double | moving, half | moving | moving, double |")
+    print("|---|---|---|---|---|---|---|---|---|")
+    names = ("threshold", "mismatch", "leak", "spread", "noise", "refractory", "corner", "slope", "dark_current", "efficiency")
+    for sensor, preset in (("DAVIS346", DAVIS346), ("EVK4", EVK4)):
+        camera = dataclasses.replace(preset, sensor_size=(86, 65), readout=None)
+        for lux in (5.0, 50.0, 500.0):
+            for name in names:
+                fields = ("threshold_on", "threshold_off") if name == "threshold" else (name,)
+                rates = []
+                for video in (np.broadcast_to(moving[:1], moving.shape), moving):
+                    for factor in (0.5, 1.0, 2.0):
+                        varied = dataclasses.replace(camera, **{field: factor * getattr(camera, field) for field in fields})
+                        light = jnp.asarray(video * np.float32(lux))
+                        state = varied.init(jax.random.key(0), light[0])
+                        counts = frames(varied, light, times, state, 1, 0, int(times[-1]))[1]
+                        rates.append(float(counts.sum()) / (86 * 65))
+                print(f"| {sensor} | {lux:g} | {name} | " + " | ".join(f"{rate:.3g}" for rate in rates) + " |", flush=True)
+
+
+def main() -> None:
+    """Prints a table: how many times real time, and how many times as fast as eventcv."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=1.0, help="of the scene; a quarter of it at 1280x720")
+    parser.add_argument("--only", default="", help="cases with this text in their name")
+    parser.add_argument("--sensitivity", action="store_true")
+    given = parser.parse_args()
+    print(machine("mxsnn", "jax", "numpy", "numba", *(["eventcv"] if find_spec("eventcv") else [])))
+    if given.sensitivity:
+        return sensitivity()
+    print(f"{given.seconds:g} s, best of {given.repeats}\n")
+    print("| case | events | times real time | eventcv: events | times real time | times as fast |\n|---|---|---|---|---|---|")
+    for case in (case for cases in CASES for case in cases(given.seconds) if given.only in case.name):
+        case.ours()  # compiles
+        calls = [call for call in (case.ours, case.peer) if call]
+        times, results = best(given.repeats, *calls)
+        columns = [f"{results[0]:,}" if isinstance(results[0], int) else "-", f"{case.seconds / times[0]:.2f}"]
+        columns += [f"{results[1]:,}", f"{case.seconds / times[1]:.2f}", f"{times[1] / times[0]:.2f}"] if case.peer else ["-"] * 3
+        print(f"| {case.name} | {' | '.join(columns)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
