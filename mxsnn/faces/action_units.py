@@ -46,7 +46,7 @@ UNITS: tuple[Unit, ...] = (
             "glabella": (0, 5),
             "lid_fold": (-0.5, 1.2),
         },
-        lids=(0.06, 0, 0),
+        lids=(0.04, 0, 0),
         wrinkles={"forehead_inner": 1},
     ),
     Unit(
@@ -61,7 +61,7 @@ UNITS: tuple[Unit, ...] = (
             "lid_fold": (0.5, 2),
             "temple": (0, 2),
         },
-        lids=(0.06, 0, 0),
+        lids=(0.04, 0, 0),
         wrinkles={"forehead_outer": 1},
     ),
     Unit(
@@ -88,7 +88,7 @@ UNITS: tuple[Unit, ...] = (
         "upper lid raiser",
         "levator palpebrae superioris",
         {"lid_fold": (0, 1.8)},
-        lids=(0.42, -0.04, 0),
+        lids=(0.32, -0.04, 0),
         wrinkles={"lid_crease": -0.7},
     ),
     Unit(

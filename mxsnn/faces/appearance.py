@@ -78,17 +78,29 @@ def bake(subject: Subject, size: tuple[int, int], light: Light | None = None) ->
 
 
 def _noise(grain: Array, x: Array, y: Array, wave: float) -> Array:
-    """Smooth noise from -1 to 1 with this wavelength, mm: a lattice of random values, repeated every 64."""
+    """Smooth noise from -1 to 1 with this wavelength, mm: a lattice of random values, repeated every 64.
+
+    Where x is a row and y a column, it is a product of matrices.
+    """
     x, y = x / wave * 2, y / wave * 2
     i, j = jnp.floor(y), jnp.floor(x)
     v, u = y - i, x - j
     u, v = u * u * (3 - 2 * u), v * v * (3 - 2 * v)
-    i, j = i.astype(jnp.int32), j.astype(jnp.int32)
+    i, j = i.astype(jnp.int32) % 64, j.astype(jnp.int32) % 64
+    if x.shape[0] == 1 and y.shape[1] == 1:
+        across, down = (_between(place[:, None], share[:, None]) for place, share in ((j[0], u[0]), (i[:, 0], v[:, 0])))
+        return down @ grain @ across.T
 
-    def at(down: int, right: int) -> Array:
-        return grain[(i + down) % 64, (j + right) % 64]
+    def at(below: int, right: int) -> Array:
+        return grain.reshape(-1)[(i + below) % 64 * 64 + (j + right) % 64]
 
     return (at(0, 0) * (1 - u) + at(0, 1) * u) * (1 - v) + (at(1, 0) * (1 - u) + at(1, 1) * u) * v
+
+
+def _between(place: Array, share: Array) -> Array:
+    """Weights [n, 64] of a lattice's points at `share` of the way from `place` to the next."""
+    lattice = jnp.arange(64)
+    return (lattice == place) * (1 - share) + (lattice == (place + 1) % 64) * share
 
 
 def _soft(value: Array, width) -> Array:
@@ -123,7 +135,7 @@ def _relief(s: Subject, x: Array, y: Array) -> tuple[Array, Array]:
     ridge_width = 5.2 + 2.6 * jnp.clip(down, 0, 1) ** 2 + 0.5 * f[5]
     depth = s.mm("nose_depth") + 2
     ridge = (0.22 + 0.60 * jnp.clip(down, 0, 1.05) ** 1.3) * depth * jnp.exp(-0.5 * (x / ridge_width) ** 2)
-    ridge = ridge * _soft(m.subnasale - 4.5 - y, 10.0) * _soft(y - m.nasion + 9, 14.0)
+    ridge = ridge * _soft(m.subnasale - 4.5 - y, 12.0) * _soft(y - m.nasion + 9, 14.0)
     wing = s.mm("nose_width") / 2
     nose = ridge + 5.5 * hill(x, y, 0, tip, 7 + 0.6 * f[5], 6.0) + 6.5 * hill(r, y, wing - 4.2, m.subnasale - 6, 4.2, 5.0)
     lids = 4.2 * hill(r, y, m.eye_x, m.eye_y - 0.5, 10.5, 7.0)
@@ -151,7 +163,7 @@ def _relief(s: Subject, x: Array, y: Array) -> tuple[Array, Array]:
     z = z + 0.12 * WRINKLES["nasolabial"](s, m, r, y)
 
     see = 1 - 0.38 * hill(r, y, m.eye_x - 9, m.eye_y - 4, 7.5, 6.5) - 0.18 * hill(r, y, m.eye_x, m.eye_y + 2, 15, 9)
-    see = see - 0.25 * hill(r, y, wing + 2.0, m.subnasale - 5, 2.6, 5.5) - 0.22 * hill(x, y, 0, m.subnasale + 1.5, wing, 3.2)
+    see = see - 0.25 * hill(r, y, wing + 2.0, m.subnasale - 5, 2.6, 5.5) - 0.12 * hill(x, y, 0, m.subnasale + 1.5, wing, 3.2)
     see = see - 0.25 * hill(x, y, 0, m.stomion + 15.5, 14, 3.5) - 0.22 * jnp.exp(-((v / 2.0) ** 2)) * _soft(m.mouth - r, 6)
     return z, jnp.clip(see, 0.2, 1)
 
@@ -290,7 +302,7 @@ def _bake(s: Subject, light: Light, size: tuple[int, int]) -> Baked:
         + 0.5 * inside_lips
         + 0.3 * hill(r, y, 46, 22, 12, 8)
     )
-    sheen = (1 - jnp.clip(brow + whiskers, 0, 1)) * oily * (1 - light.ambient) * (0.055 * facing**14 + 0.045 * facing**50)
+    sheen = (1 - jnp.clip(brow + whiskers, 0, 1)) * oily * (1 - light.ambient) * (0.055 * facing**14 + 0.030 * facing**50)
     head = skin * shade * cast + sheen
 
     # Whether it is there: signed distances to the outline, ears and neck, mm.
@@ -304,7 +316,7 @@ def _bake(s: Subject, light: Light, size: tuple[int, int]) -> Baked:
     ear_alpha = _soft(1 - ear_d, 0.35)
     hollow = 1 - 0.45 * hill(r, y, ear_x + 4, ear_y, 3.0, ear_h * 0.45)
     ear = (
-        (s.skin * jnp.array([1.0, 0.88, 0.88]))[:, None, None]
+        (s.skin * jnp.array([0.92, 0.86, 0.86]))[:, None, None]
         * hollow
         * (0.45 + 0.35 * light.shade(_vector(jnp.sign(x) * 0.75, 0 * x, 0.66)))
     )
@@ -396,7 +408,7 @@ def _wall(s: Subject, size: tuple[int, int], light: Light) -> Array:
     x = (scale * (jnp.arange(columns) + 0.5 - columns / 2))[None, :]
     y = (scale * (jnp.arange(rows) + 0.5 - rows / 2) + MIDDLE)[:, None]
     glow = 0.85 + 0.0011 * (x * light.direction()[0] + y * light.direction()[1])
-    far = 0.10 * _noise(s.grain[1], x + 0 * y + 400, y + 0 * x, 170.0) + 0.05 * _noise(s.grain[0], x + 0 * y, y + 0 * x + 300, 60.0)
+    far = 0.10 * _noise(s.grain[1], x + 400, y, 170.0) + 0.05 * _noise(s.grain[0], x, y + 300, 60.0)
     edge = 70 + 60 * s.grain[0, 0, 0]
     panel = 0.22 * s.grain[0, 0, 1] * _soft(x - edge, 14) + 0.18 * s.grain[0, 0, 2] * _soft(y - 60 * s.grain[0, 0, 3], 20)
     return jnp.clip(s.wall[:, None, None] * (glow + far + panel), 0.01, 0.9)

@@ -159,8 +159,8 @@ def half_width(s: Subject, y: Array) -> Array:
 
 
 def soft_power(value: Array, power: Array | float) -> Array:
-    """value^power whose slope stays finite at 0."""
-    return (jnp.maximum(value, 0) + 1e-4) ** power - 1e-4**power
+    """value^power from 0 to 1 whose slope stays finite at 0."""
+    return ((jnp.maximum(value, 0) + 1e-4) ** power - 1e-4**power) / (1.0001**power - 1e-4**power)
 
 
 def anchors(s: Subject) -> Array:

@@ -75,8 +75,10 @@ def _frame(s: Subject, c: Controls, size: tuple[int, int]) -> Array:
     a = anchored(s, action.delta, t)
     below = (points[:, 1] > geometry.seam(s, points[:, 0]) + 0.01).at[65:68].set(True)
 
-    def rest(p: Array, below: Array) -> Array:
-        x, y = at_rest(at_point(a, p[0], p[1]), p[0], p[1], t)
+    def rest(p: Array, below: Array, rigid: bool) -> Array:
+        x, y, *head = at_rest(at_point(a, p[0], p[1]), p[0], p[1], t)
+        if rigid:
+            return jnp.stack(head)
         v = y - geometry.seam(s, x)
         up, low = gap(m, action.lips, x)
         # A lip's edge belongs to its own lip, also where the other one's would cover the point.
@@ -84,14 +86,16 @@ def _frame(s: Subject, c: Controls, size: tuple[int, int]) -> Array:
         slack = v - v_own
         return jnp.stack([x, y - v + unpart(action.lips, m, x, v_own, up, low) + slack])
 
-    def solve(target: Array, below: Array) -> Array:
+    def solve(target: Array, below: Array, rigid: bool = False) -> Array:
         p = target
         for _ in range(8):
-            step = jnp.linalg.solve(jax.jacfwd(rest)(p, below), target - rest(p, below))
+            step = jnp.linalg.solve(jax.jacfwd(rest)(p, below, rigid), target - rest(p, below, rigid))
             p = p + jnp.clip(step, -12, 12)
         return p
 
+    # Lids slide over the eyeball, which is the head's; all else is skin.
     shown = jax.vmap(solve)(points, below)
+    shown = shown.at[36:48].set(jax.vmap(lambda p: solve(p, jnp.bool_(False), True))(points[36:48]))
     pixel = FIELD / size[0]
     middle = jnp.array([(size[1] - 1) / 2, (size[0] - 1) / 2])
     return (shown - jnp.array([0.0, MIDDLE])) / pixel + middle

@@ -75,7 +75,7 @@ def _frame(b: Baked, c: Controls) -> Array:
     py = pixel * (jnp.arange(rows) + 0.5 - rows / 2) + MIDDLE
 
     fields = on_grid(anchored(s, action.delta, t), px, py)
-    x, y = at_rest(fields, px[None, :], py[:, None], t)
+    x, y, head_x, head_y = at_rest(fields, px[None, :], py[:, None], t)
 
     # The lips part along their seam.
     v = y - geometry.seam(s, x)
@@ -101,7 +101,7 @@ def _frame(b: Baked, c: Controls) -> Array:
     clear = 1 - sample(b.alpha)
     width = pixel / t.scale
     layers = _mouth(m, x, v, up, low, width)
-    eyes = [_eye(b, side, action.lids[side], c.gaze, t, x, y) for side in (0, 1)]
+    eyes = [_eye(b, side, action.lids[side], c.gaze, t, head_x, head_y) for side in (0, 1)]
     out = []
     for channel, colour in enumerate(b.colour):
         paint = b.paint[:, channel]

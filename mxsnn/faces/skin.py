@@ -42,18 +42,21 @@ def at_point(a: Anchored, px: Array, py: Array) -> Array:
     return a.load @ jnp.exp(-0.5 * (((px - a.x) / a.sigma) ** 2 + ((py - a.y) / a.sigma) ** 2))
 
 
-def at_rest(fields: Array, px: Array, py: Array, t: Turn) -> tuple[Array, Array]:
-    """Points of the image plane to the skin at rest, mm, but for the lips' parting; fields [4, ...] as summed above."""
+def at_rest(fields: Array, px: Array, py: Array, t: Turn) -> tuple[Array, Array, Array, Array]:
+    """Points of the image plane to the skin at rest but for the lips' parting, and to the head, mm: (x, y, head's x, head's y).
+
+    fields [4, ...]: as summed above.
+    """
     dx, dy, weight, out = fields
     total = 1 / (geometry.REST + weight)
     x, y = seen(t, px, py, out * total)
-    return x - dx * total, y - dy * total
+    return x - dx * total, y - dy * total, x, y
 
 
 def gap(m: geometry.Lines, lips: Array, x: Array) -> tuple[Array, Array]:
     """How far the seam's upper and lower lip have moved apart at x, mm: a lens."""
     lens = jnp.clip(1 - (x / m.mouth) ** 2, 0, 1)
-    lens = lens * (1.5 - 0.5 * lens)
+    lens = lens * (1.9 - 0.9 * lens)
     return jnp.maximum(lips[0], 0) * lens, jnp.maximum(lips[1], 0) * lens
 
 
