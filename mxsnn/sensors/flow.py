@@ -46,19 +46,20 @@ def _refined(a: jax.Array, b: jax.Array, found: jax.Array, weights: Weights) -> 
     drawn = warped(b, found, weights)
     (ay, ax), (by, bx) = jnp.gradient(a), jnp.gradient(drawn)
     x, y, rest = (ax + bx) / 2, (ay + by) / 2, a - drawn
-    xx, xy, yy, xr, yr = (_blurred(product) for product in (x * x, x * y, y * y, x * rest, y * rest))
+    xx, xy, yy, xr, yr = _blurred(jnp.stack([x * x, x * y, y * y, x * rest, y * rest]))
     determinant = (xx + _FLAT) * (yy + _FLAT) - xy**2
     steps = ((yy + _FLAT) * xr - xy * yr) / determinant, ((xx + _FLAT) * yr - xy * xr) / determinant
     # The least eigenvalue says how well a window binds the flow: along an edge, only what is across it is known.
     trust = (xx + yy) / 2 - jnp.sqrt(((xx - yy) / 2) ** 2 + xy**2)
     trust = jnp.maximum(trust, 0.0) + _FLAT
-    moved = (_blurred((found[..., k] + jnp.clip(step, -1.0, 1.0)) * trust) for k, step in enumerate(steps))
-    return jnp.stack(list(moved), -1) / _blurred(trust)[..., None]
+    moved = [(found[..., k] + jnp.clip(step, -1.0, 1.0)) * trust for k, step in enumerate(steps)]
+    *moved, trust = _blurred(jnp.stack([*moved, trust]))
+    return jnp.stack(moved, -1) / trust[..., None]
 
 
 def _best(a: jax.Array, b: jax.Array, first: jax.Array, second: jax.Array) -> jax.Array:
     """Of two flows that which draws b nearer to a, in each window."""
-    off = [_blurred((a - warped(b, shift, _line)) ** 2) for shift in (first, second)]
+    off = _blurred(jnp.stack([(a - warped(b, shift, _line)) ** 2 for shift in (first, second)]))
     return jnp.where((off[1] < off[0])[..., None], second, first)
 
 
@@ -106,13 +107,13 @@ def _half(image: jax.Array) -> jax.Array:
     return jax.image.resize(image, ((height + 1) // 2, (width + 1) // 2), "linear", antialias=True)
 
 
-def _blurred(image: jax.Array, window: tuple[int, ...] = _WINDOW) -> jax.Array:
-    """The mean over a window, of an image [H, W] that is constant beyond its edges."""
+def _blurred(images: jax.Array, window: tuple[int, ...] = _WINDOW) -> jax.Array:
+    """The mean over a window, of images [..., H, W] that are constant beyond their edges."""
     half = len(window) // 2
-    image = jax.lax.optimization_barrier(image)
-    for axis in (0, 1):
-        padded = jnp.pad(image, [(half, half) if k == axis else (0, 0) for k in (0, 1)], mode="edge")
-        parts = (weight * jax.lax.slice_in_dim(padded, k, k + image.shape[axis], axis=axis) for k, weight in enumerate(window))
+    images = jax.lax.optimization_barrier(images)
+    for axis in (images.ndim - 2, images.ndim - 1):
+        padded = jnp.pad(images, [(half, half) if k == axis else (0, 0) for k in range(images.ndim)], mode="edge")
+        parts = (weight * jax.lax.slice_in_dim(padded, k, k + images.shape[axis], axis=axis) for k, weight in enumerate(window))
         # Without the barrier, XLA computes what goes in anew for each weight.
-        image = jax.lax.optimization_barrier(jnp.asarray(sum(parts)) / sum(window))
-    return image
+        images = jax.lax.optimization_barrier(jnp.asarray(sum(parts)) / sum(window))
+    return images
