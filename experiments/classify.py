@@ -89,8 +89,6 @@ def _data(settings: Config) -> tuple[datasets.Recordings, Encoded]:
     recordings = datasets.open_dataset(data.dataset, data.root, data.download)
     encoding = compose(data.encoding, recordings.sensor_size) if data.encoding else None
     augmented = compose((*data.augment, *data.encoding), recordings.sensor_size) if data.augment else None
-    if encoding is not None and encoding.random:
-        raise UserError(f"the encoding draws random numbers, {encoding}; random transforms belong under --data.augment")
     return recordings, Encoded(recordings, encoding, augmented, settings.seed)
 
 

@@ -43,6 +43,9 @@ def command(run: Callable[[], None]) -> int:
     except OSError as error:  # of a path that cannot be, a folder that is closed, a disk that is full
         _say(f"error: {error.filename or 'a file'}: {error.strerror or error}")
         return 2
+    except MemoryError as error:
+        _say(f"error: not enough memory: {error}")
+        return 2
     except KeyboardInterrupt:
         return 130
 

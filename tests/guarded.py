@@ -52,7 +52,6 @@ EVENTS = {
     "RandomCrop": "width=4, height=3",
     "RandomDropPixel": "p=0.3",
     "RandomFlipPolarity": "p=0.5",
-    "RandomFlipUD": "p=0.5",
     "RandomTimeReversal": "p=0.5",
     "RefractoryPeriod": "delta=[100, 900]",
     "SpatialJitter": "var_x=2, clip_outliers=True",

@@ -302,7 +302,7 @@ def test_encodings_without_keys_or_with_keys_alone() -> None:
     assert rate.keyed and not rate.random
     np.testing.assert_array_equal(rate(images, (1, 2)), rate.transforms[0](images, fold_in(host_key(1, 2), 0)))
     assert (rate(images, (1, 2)) != rate(images, (1, 3))).any()
-    mixed = compose(["RandomFlipUD(p=0.5)", "FlipLR()", "ToImage()"], SIZE)
+    mixed = compose(["RandomFlipPolarity(p=0.5)", "FlipLR()", "ToImage()"], SIZE)
     assert mixed.random and not mixed.keyed
     with pytest.raises(UserError, match="whole numbers from 0 to 2"):
         mixed(random_stream(5), (0, -1))

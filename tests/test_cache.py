@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import json
 import os
@@ -438,8 +439,9 @@ def test_a_damaged_sample_is_made_anew(digits, tmp_path, calls, caplog):
 
 def test_the_least_recently_used_go_first(tmp_path):
     names = [f"{i:02x}" * 32 for i in range(40)]
-    array = np.arange(10_000, dtype=np.uint8)
-    size = sum(map(len, pack(names[0], array)))
+    array = np.arange(12_000, dtype=np.uint8)
+    Store(tmp_path).write(names[0], array)
+    size = cache.summary(tmp_path)["bytes"]
     cache.set_limit(tmp_path, 16 * size)
     store = Store(tmp_path)
     for age, name in enumerate(names[:16]):
@@ -456,7 +458,7 @@ def test_the_least_recently_used_go_first(tmp_path):
     assert kept == list(range(kept[0], 17))
     for name in names[17:]:
         store.write(name, array)
-        assert sum(path.stat().st_size for path in entries(tmp_path)) <= 17 * size
+        assert cache.summary(tmp_path)["bytes"] <= 18 * size  # the limit, a 16th, and the one that makes it look
     cache.clear(tmp_path)
     assert np.array_equal(held, array)  # though its file is gone
 
@@ -466,7 +468,7 @@ def test_a_set_beyond_the_limit_keeps_a_part_rather_than_none(digits, tmp_path, 
     source = encoded(digits)
     expected, folder = everything(source), tmp_path / "cache"
     everything(Cached(source, folder))
-    size = sum(path.stat().st_size for path in entries(folder))
+    size = cache.summary(folder)["bytes"]
     cache.clear(folder)
     cache.set_limit(folder, size // 2)
     cached = Cached(source, folder)
@@ -482,9 +484,12 @@ def test_a_set_beyond_the_limit_keeps_a_part_rather_than_none(digits, tmp_path, 
         assert entries(folder) == there
     later = Store(folder)
     assert later.limit == size // 2
-    later._since += 3600  # of a run that begins an hour later, these are old
-    later.write(NAME, np.arange(5000))
-    assert NAME in {path.stem for path in entries(folder)} and len(entries(folder)) < len(there)
+    later.write(NAME, np.arange(500))
+    assert NAME not in {path.stem for path in there} and set(there) <= set(entries(folder))  # of a run just now
+    for path in entries(folder):
+        os.utime(path, (path.stat().st_mtime - 3600,) * 2)  # and of one an hour ago
+    Store(folder).write(NAME[::-1], np.arange(500))
+    assert NAME[::-1] in {path.stem for path in entries(folder)} and len(entries(folder)) < len(there)
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -505,11 +510,88 @@ def test_filling_refuses_a_file_that_is_cut_short(digits, tmp_path, workers):
         Cached(encoded(digits), tmp_path / "cache").fill(workers)
 
 
-def test_what_is_larger_than_the_limit_is_not_kept(tmp_path):
+def test_what_is_larger_than_the_limit_is_not_kept_and_that_is_said(tmp_path, caplog):
     cache.set_limit(tmp_path, 100)
     store = Store(tmp_path)
+    for _ in range(2):
+        store.write(NAME, ARRAY)
+    assert not entries(tmp_path)
+    assert caplog.text.count("mxsnn cache --limit") == 1
+
+
+def test_what_another_process_uses_stays(tmp_path):
+    array = np.arange(12_000, dtype=np.uint8)
+    names = [f"{i:02x}" * 32 for i in range(40)]
+    theirs = Store(tmp_path)
+    for name in names[:10]:
+        theirs.write(name, array)
+        os.utime(theirs.path(name), (time.time() - 30,) * 2)  # noted no more often than once a minute
+    cache.set_limit(tmp_path, cache.summary(tmp_path)["bytes"])
+    ours = Store(tmp_path)
+    for name in names[10:]:
+        ours.write(name, array)
+    assert all(theirs.read(name) is not None for name in names[:10])
+
+
+def test_a_clock_that_was_put_back_does_not_keep_what_is_old(tmp_path):
+    array = np.arange(12_000, dtype=np.uint8)
+    store, names = Store(tmp_path), [f"{i:02x}" * 32 for i in range(40)]
+    for name in names[:16]:
+        store.write(name, array)
+        os.utime(store.path(name), (time.time() + 1e6,) * 2)
+    cache.set_limit(tmp_path, cache.summary(tmp_path)["bytes"])
+    Store(tmp_path).write(names[20], array)
+    assert names[20] in {path.stem for path in entries(tmp_path)}
+
+
+def test_clearing_does_not_stop_those_who_write(tmp_path, monkeypatch):
+    store, replace = Store(tmp_path), os.replace
+
+    def cleared(*args):
+        shutil.rmtree(Path(args[0]).parent)
+        replace(*args)
+
+    monkeypatch.setattr(os, "replace", cleared)
     store.write(NAME, ARRAY)
     assert not entries(tmp_path)
+    monkeypatch.undo()
+    store.write(NAME, ARRAY)
+    assert np.array_equal(store.read(NAME), ARRAY)
+
+
+MANY = """
+import resource, sys
+import numpy as np
+resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+from mxsnn.data import cache, datasets
+from mxsnn.data.encoded import Encoded
+from mxsnn.data.pipeline import Resident
+from mxsnn.events.tonic import compose
+cache._began = lambda: float("inf")
+data = datasets.open_dataset("smoke", None).select(np.arange(100))
+source = cache.Cached(Encoded(data, compose(["TimeFrames(bins=4, start=0, stop=100000)"], data.sensor_size)), sys.argv[1])
+source.fill()
+assert len(Resident(source)) == 100
+print(cache.summary(source.store.folder)["samples"])
+"""
+
+
+def test_more_samples_than_files_may_be_open(tmp_path):
+    told = subprocess.run(
+        [sys.executable, "-c", MANY, str(tmp_path)], capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)}
+    )
+    assert told.stdout == "100\n", told.stderr
+    assert "damaged" not in told.stderr
+
+
+def test_what_cannot_be_opened_now_is_not_damaged(tmp_path, monkeypatch):
+    store, path = stored(tmp_path)
+
+    def refuse(*args, **kwargs):
+        raise OSError(errno.ENOMEM, "no memory")
+
+    monkeypatch.setattr(cache.mmap, "mmap", refuse)
+    assert store.read(NAME) is None and path.exists()
 
 
 def test_what_killed_processes_left_is_cleared_away(tmp_path):
@@ -617,11 +699,21 @@ def test_the_command_shows_and_clears(tmp_path, monkeypatch, capsys):
     other.write_text("of somebody else")
     assert cli.main(["cache", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert (found["samples"], found["bytes"]) == (1, path.stat().st_size)
+    assert found["samples"] == 1 and found["bytes"] >= max(path.stat().st_size, path.stat().st_blocks * 512)
     assert cli.main(["cache", "--limit", "0.5", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["limit_bytes"] == Store(folder).limit == 2**29
-    assert cli.main(["cache", "--limit", "0"]) == 2
-    assert "at least a byte" in capsys.readouterr().err
+    for wrong, said in (
+        ("0", "at least a byte"),
+        ("nan", "a number of GiB"),
+        ("inf", "a number of GiB"),
+        ("1e300", "a number of GiB"),
+    ):
+        assert cli.main(["cache", "--limit", wrong]) == 2
+        assert said in capsys.readouterr().err
+    (folder / "limit").write_text("abc")
+    assert cache.limit(folder) == cache.LIMIT
+    assert cli.main(["cache", "--folder", str(path)]) == 2
+    assert "is no folder" in capsys.readouterr().err
     assert cli.main(["cache", "--clear"]) == 0
     assert not path.exists() and other.exists()
     capsys.readouterr()

@@ -26,6 +26,13 @@ PAIRS = [
     ("AU55B", "AU56B"),
     ("AU61+AU12", "AU62+AU12"),
     ("L6+R12", "R6+L12"),
+    ("wink_L", "wink_R"),
+    ("wink (L)", "wink (R)"),
+    ("eye_l", "eye_r"),
+    ("au12l", "au12r"),
+    ("AU12_L", "AU12_R"),
+    ("Right arm cw", "Left arm ccw"),
+    ("arm roll clockwise", "arm roll counterclockwise"),
 ]
 
 

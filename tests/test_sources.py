@@ -54,16 +54,20 @@ def test_what_is_augmented_is_on_the_device_as_streams(tmp_path, monkeypatch, ca
     source = open_source(encoded("FlipLR()"), tmp_path)
     assert isinstance(source, ResidentStreams)
     same(source, encoded("FlipLR()"), epoch=1)
-    assert isinstance(open_source(encoded("FlipLR()"), tmp_path, resident=False), Encoded)
+    streamed = open_source(encoded("FlipLR()"), tmp_path, resident=False)
+    assert isinstance(streamed, Cached)
+    same(streamed, encoded("FlipLR()"), epoch=1)
+    assert len(list(tmp_path.glob("??/*.sample"))) == 1  # asked for its size
+    same(streamed, encoded("FlipLR()"))
+    assert len(list(tmp_path.glob("??/*.sample"))) == 5  # those of an evaluation are kept
     caplog.clear()
     monkeypatch.setattr(sources, "room_on_device", lambda: 1000)
-    assert isinstance(open_source(encoded("FlipLR()"), tmp_path), Encoded)
+    assert isinstance(open_source(encoded("FlipLR()"), "off"), Encoded)
     assert "augmented on the host: 30 streams of" in caplog.text
-    assert not list(tmp_path.glob("??/*.sample"))
 
 
 def test_transforms_of_the_host_keep_a_set_there(tmp_path, caplog):
-    assert isinstance(open_source(encoded("DropEvent(p=0.1)"), tmp_path), Encoded)
+    assert isinstance(open_source(encoded("DropEvent(p=0.1)"), "off"), Encoded)
     assert "augmented on the host: DropEvent(p=0.1) is not for the device" in caplog.text
     with pytest.raises(UserError, match="is not for the device"):
         open_source(encoded("DropEvent(p=0.1)"), tmp_path, resident=True)

@@ -53,7 +53,7 @@ def test_they_are_augmented_and_encoded_as_on_the_host(seed):
 @pytest.mark.parametrize("frames", ["VoxelGrid(bins=4, start=10000, stop=90000)", "SBT(images=3, start=10000, stop=90000)"])
 def test_other_encodings(frames):
     host = encoded(["FlipPolarity(p=0.5)"], [frames])
-    np.testing.assert_allclose(ResidentStreams(host).frames(np.arange(8), 2), host.frames(np.arange(8), 2), atol=1e-5)
+    np.testing.assert_allclose(ResidentStreams(host).frames(np.arange(8), 2), host.frames(np.arange(8), 2), atol=1e-6)
 
 
 def test_batches_do_not_depend_on_where_they_are_made():
@@ -74,8 +74,26 @@ def test_a_flipped_movement_is_the_mirrored_class():
 
 def test_a_class_without_its_mirror_image_is_refused():
     one_sided = dataclasses.replace(SMOKE, classes=tuple("away" if name == "right" else name for name in SMOKE.classes))
-    with pytest.raises(UserError, match=r"FlipLR.*makes of class 'left' 'right', which is no class"):
-        encoded(["FlipLR(p=0.5)"], recordings=one_sided)
+    for p in (0.5, 1e-4):  # however rarely it would be met
+        with pytest.raises(UserError, match=r"FlipLR.*may make of class 'left' 'right', which is no class"):
+            encoded([f"FlipLR(p={p})"], recordings=one_sided)
+    with pytest.raises(UserError, match=r"may make of class '(left|right)' nothing that could be seen"):
+        encoded(["FaceMirror(p=0.5)"])
+    encoded(["FlipLR(p=0.0)"], recordings=one_sided)
+
+
+def test_an_encoding_that_augments_is_refused():
+    size = SMOKE.sensor_size
+    with pytest.raises(UserError, match=r"random transforms belong under --data\.augment"):
+        Encoded(SMOKE, compose(["FlipLR(p=0.5)", *FRAMES], size))
+
+
+def test_padding_that_is_most_of_it_stays_on_the_host():
+    long = Events.make(np.arange(10_000, 60_000), *np.zeros((3, 50_000), int), SMOKE.sensor_size)
+    uneven = dataclasses.replace(SMOKE, source=lambda i: long if i == 3 else SMOKE[i])
+    with pytest.raises(UserError, match="more than 4 times as many as they have on average"):
+        ResidentStreams(encoded(["FlipLR()"], recordings=uneven), room=2**30)
+    assert len(ResidentStreams(encoded(["FlipLR()"], recordings=uneven))) == 30
 
 
 @pytest.mark.parametrize(

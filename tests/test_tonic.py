@@ -20,10 +20,13 @@ from mxsnn.events.transforms import TRANSFORMS
 from tests.guarded import EVENTS, FRAMES, SIZE, SPAN, TO_FRAMES, guarded, of_events, quietly, stream
 
 OF_FRAMES = {"NumpyAsType": "dtype='float32'", "ToBinaRep": "n_frames=2, n_bits=2"}
-REFUSED = {"Compose", "EventDownsampling", "RandomFlipLR", "Repeat", "ToAveragedTimesurface", "ToOneHotEncoding", "ToSparseTensor"}
+REFUSED = {
+    *("Compose", "EventDownsampling", "RandomFlipLR", "RandomFlipUD", "Repeat"),
+    *("ToAveragedTimesurface", "ToOneHotEncoding", "ToSparseTensor"),
+}
 RANDOM = {
     *("DropEvent", "DropEventByArea", "DropEventByTime", "EventDrop", "RandomCrop", "RandomDropPixel"),
-    *("RandomFlipPolarity", "RandomFlipUD", "RandomTimeReversal", "RefractoryPeriod", "SpatialJitter", "TimeJitter"),
+    *("RandomFlipPolarity", "RandomTimeReversal", "RefractoryPeriod", "SpatialJitter", "TimeJitter"),
     *("TimeSkew", "UniformNoise"),
 }
 
@@ -159,7 +162,7 @@ def test_side_by_side_with_the_real_denoise() -> None:
 
 
 def test_the_sensor_after_a_crop() -> None:
-    encoding = quietly("CenterCrop(size=(4, 3))", "RandomFlipUD(p=1.0)", "Downsample(target_size=(2, 2))", "ToImage()")
+    encoding = quietly("CenterCrop(size=(4, 3))", "FlipUD(p=1.0)", "Downsample(target_size=(2, 2))", "ToImage()")
     assert encoding.output_shape() == encoding(stream()).shape == (1, 2, 2, 2)
     with pytest.raises(UserError, match="reaches beyond the sensor of 4x3"):
         compose(["CenterCrop(size=(4, 3))", "Crop(0, 0, 5, 3)", FRAMES], SIZE)
@@ -248,7 +251,7 @@ def test_errors_of_a_transform_leave_np_random_as_it_was() -> None:
         (["Denoise(3, filter_time=3)", FRAMES], "multiple values for argument 'filter_time'"),
         (["MergePolarities(3)", FRAMES], "too many positional arguments"),
         (["Denoise(filter_time='a')", FRAMES], "of the wrong kind"),
-        (["RandomFlipUD(p=2)", FRAMES], "tonic fails .AssertionError.; check its arguments"),
+        (["RandomFlipPolarity(p=2)", FRAMES], "tonic fails .AssertionError.; check its arguments"),
         (["RandomCrop(width=90, height=3)", FRAMES], "larger than the sensor of 9x5"),
         (["RandomCrop(target_size=3)", FRAMES], "no argument 'target_size'"),
         (["ToFrame()"], "takes one of time_window"),

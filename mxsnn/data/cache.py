@@ -20,14 +20,15 @@ import functools
 import hashlib
 import importlib
 import importlib.metadata
-import inspect
 import json
 import logging
 import math
 import mmap
 import os
+import platform
 import re
 import stat
+import sys
 import time
 import warnings
 import zlib
@@ -61,6 +62,8 @@ _USED = 60.0  # s: a use is noted no more often
 _COARSE = 1.0  # s by which the clock of a file system may lag behind
 _SETTLED = 2e9  # ns: the coarsest clock of a file system; what changed more recently may change again without a sign
 _DECODERS = ("mxsnn", "tonic", "numpy", "numba", "h5py", "hdf5plugin", "aedat")
+_HASHED = ("mxsnn.data", "mxsnn.events", "tonic")
+"""The packages whose source text counts; what comes from elsewhere may do what it likes, so that it is not kept."""
 
 
 def default_folder() -> Path:
@@ -73,7 +76,8 @@ class Cached:
 
     Never kept: augmented samples (where an epoch is given and there is an augmentation), which are new in each epoch; ready
     frames; recordings that are read or encoded with a warning, which is thus told each time; data sets that do not say which
-    files they read. What is damaged in the folder is made anew with a warning; where it cannot be written, nothing is kept.
+    files they read; what a transform or a reader makes that is neither mxsnn's nor tonic's, as nobody knows what code it runs.
+    What is damaged in the folder is made anew with a warning; where it cannot be written, nothing is kept.
 
     The files of a recording are read, for their hash, once in each process, and again where size, inode, time of change or
     of modification differ. A file that changes while the process runs goes unnoticed only where the system does not tell:
@@ -89,7 +93,7 @@ class Cached:
     def __setstate__(self, state: tuple[Encoded, Store]) -> None:
         self.encoded, self.store = state
         # Another process may run other code: it finds out itself.
-        self._made_by = _code(self.encoded) if self.encoded.encoding is not None else None
+        self._made_by, self._modules = _code(self.encoded), len(sys.modules)
 
     def __len__(self) -> int:
         return len(self.encoded)
@@ -102,7 +106,15 @@ class Cached:
         """The samples at `indices`, `[B, T, H, W, C]`. Raises UserError for a recording that cannot be read or encoded."""
         if self._made_by is None or (epoch is not None and self.encoded.augmented is not None):
             return self.encoded.frames(indices, epoch)
-        return np.stack([self._one(int(i)) for i in indices])
+        found = None
+        for k, index in enumerate(indices):  # copied one by one: a system lets a process map so many files and no more
+            one = self._one(int(index))
+            if found is None:
+                found = np.empty((len(indices), *one.shape), one.dtype)
+            elif one.shape != found.shape[1:]:
+                raise self.encoded.wrong(index, f"has the shape {one.shape}, others of its batch have {found.shape[1:]}")
+            found[k] = one
+        return np.stack([]) if found is None else found
 
     def fill(self, workers: int = 0) -> None:
         """Makes every sample once, by so many processes (0: this one), and keeps those for which there is room.
@@ -113,6 +125,11 @@ class Cached:
 
         for _ in tqdm(ahead(self._make, 0, len(self), workers), "encoding", len(self), leave=False, delay=1.0, disable=None):
             pass
+
+    def kept(self, index: int) -> bool:
+        """Whether a sample is there, so that it need not be encoded."""
+        name = self.name(index)
+        return name is not None and self.store.read(name) is not None
 
     def _make(self, index: int) -> None:
         with whole_files():
@@ -141,18 +158,25 @@ class Cached:
             frames = self.encoded.frames(np.array([index]), None)[0]
         for one in odd:  # as the caller would have them
             warnings.warn_explicit(one.message, one.category, one.filename, one.lineno, registry=_told)
-        if name is not None and not odd and self.name(index) == name:  # the file did not change while it was read
+        if name is not None and not odd and self._still() and self.name(index) == name:  # the file did not change meanwhile
             self.store.write(name, frames)
         return frames
+
+    def _still(self) -> bool:
+        """Whether the code that was hashed is what runs: some is imported when it is first needed."""
+        if len(sys.modules) != self._modules:
+            self._made_by, self._modules = self._made_by and _code(self.encoded), len(sys.modules)
+        return self._made_by is not None
 
 
 class Store:
     """Arrays on disk by name, which any number of processes write and read at once.
 
-    Each appears whole or not at all, and never twice: its name says its content. Beyond the limit of bytes the least recently
-    used are removed, down to what was used since `since` (s since 1970; None: from now on): where that alone reaches the limit, no
-    more is kept, as each new one would push out one that the next epoch asks for. Processes that write look after that a 16th of
-    the limit, so that each may exceed it by so much for a while. An array that was read stays valid after its file is gone.
+    Each appears whole or not at all, and never twice: its name says its content. Beyond the limit of bytes on disk the least
+    recently used are removed, but none that was used since `since` (s since 1970; None: from now on), nor by anybody in the last
+    two minutes: where those alone reach the limit, no more is kept for a while, as each new one would push out one that is asked
+    for again. Processes that write look after that a 16th of the limit, so that each may exceed it by so much. An array that was
+    read stays valid after its file is gone.
 
     The limit is the folder's (`set_limit`), else `LIMIT`. What a process uses and has found out, its workers go on with.
     """
@@ -162,7 +186,7 @@ class Store:
         self.limit = limit(self.folder)
         self._since = time.time() if since is None else since
         self._written = self.limit  # of other processes nothing is known, so the first to be written makes this one look
-        self._writes = True
+        self._again = 0.0  # not before this time it is worth while to write
 
     def path(self, name: str) -> str:
         return f"{self.folder}/{name[:2]}/{name}.sample"
@@ -180,9 +204,9 @@ class Store:
                 return unpack(name, memoryview(mmap.mmap(handle, told.st_size, access=mmap.ACCESS_READ)))
             finally:
                 os.close(handle)
-        except FileNotFoundError:
+        except OSError:  # it is not there, or cannot be opened now, which says nothing about what it holds
             return None
-        except (OSError, ValueError) as error:  # an empty file cannot be mapped: ValueError
+        except ValueError as error:  # an empty file cannot be mapped either
             log.warning("%s is damaged (%s); made anew", path, error)
         with contextlib.suppress(OSError):  # it will be replaced, if that is allowed
             os.unlink(path)
@@ -190,12 +214,12 @@ class Store:
 
     def write(self, name: str, array: np.ndarray) -> None:
         """Keeps an array of numbers, unless it is larger than the limit, or the folder cannot be written: then it says so."""
-        if not self._writes or array.dtype.kind not in "biuf" or array.itemsize > 8:
+        if time.time() < self._again or array.dtype.kind not in "biuf" or array.itemsize > 8:
             return
         packed = pack(name, array)
         size = sum(map(len, packed))
         if size > self.limit:
-            return
+            return self._full()
         try:
             with appearing(Path(self.path(name))) as temporary, temporary.open("wb") as file:
                 file.writelines(packed)
@@ -204,51 +228,62 @@ class Store:
                 self._written = 0
                 self.trim()
         except (UserError, OSError) as error:
-            self._writes = False
+            if self.folder.is_dir() and os.access(self.folder, os.W_OK) and isinstance(error.__cause__, FileNotFoundError):
+                return  # somebody clears the folder
+            self._again = math.inf
             log.warning("encoded samples are not kept any more: %s", error)
+
+    def _full(self) -> None:
+        """There is no room, for now: what others use may be let go of."""
+        if self._again == 0:
+            log.warning(
+                "the encoded samples of this run are more than the %.3g GiB that %s may take: what has room is kept, the rest is "
+                "encoded anew in each epoch; `mxsnn cache --limit GIB` gives it more",
+                self.limit / 2**30,
+                self.folder,
+            )
+        self._again = time.time() + 2 * _USED
 
     def trim(self) -> None:
         """Removes the least recently used beyond 15/16 of the limit, and what killed processes left; one process at a time."""
         with (self.folder / "lock").open("w") as lock:
             if not held(lock):
                 return  # another is at it
-            there, now = [], time.time()
-            for entry in _files(self.folder):
-                try:
-                    told = entry.stat()
-                except FileNotFoundError:
-                    continue
+            os.utime(lock.name)
+            now = os.stat(lock.name).st_mtime  # by the clock of the file system, which may be another machine's
+            there = []
+            for entry, told in _told_of(self.folder):
                 if _ENTRY.fullmatch(entry.name):
-                    there.append((told.st_mtime, told.st_size, entry.path))
+                    there.append((told.st_mtime if told.st_mtime <= now + _USED else 0.0, _taken(told), entry.path))
                 elif now - told.st_mtime > _ABANDONED:
-                    Path(entry.path).unlink(missing_ok=True)
-            over = sum(size for _, size, _ in there) - self.limit
-            if over <= 0:
+                    _remove(entry.path)
+            used_since = min(self._since + now - time.time() - _COARSE, now - 2 * _USED)
+            room = self.limit - sum(size for _, size, _ in there)
+            if room >= 0:
                 return
-            room = -over
             for used, size, path in sorted(there):
                 if room >= self.limit // 16:
                     return
-                if used >= self._since - _COARSE:
+                if used >= used_since:
                     break
-                Path(path).unlink(missing_ok=True)
+                _remove(path)
                 room += size
             if room < 0:
-                self._writes = False
-                log.warning(
-                    "the encoded samples of this run are more than the %.3g GiB that %s may take: a part is kept, the rest is "
-                    "encoded anew in each epoch; `mxsnn cache --limit GIB` gives it more",
-                    self.limit / 2**30,
-                    self.folder,
-                )
+                self._full()
 
 
 def limit(folder: Path) -> int:
     """How many bytes a folder may take."""
     try:
-        return int((folder / _LIMIT_FILE).read_text())
+        said = (folder / _LIMIT_FILE).read_text()
     except (OSError, ValueError):
         return LIMIT
+    if said.isdecimal() and int(said) > 0:
+        return int(said)
+    log.warning(
+        "%s says no number of bytes: %d GiB are taken; `mxsnn cache --limit GIB` says it", folder / _LIMIT_FILE, LIMIT / 2**30
+    )
+    return LIMIT
 
 
 def set_limit(folder: Path, size: int) -> None:
@@ -264,24 +299,19 @@ def set_limit(folder: Path, size: int) -> None:
 
 
 def summary(folder: Path) -> dict[str, Any]:
-    """What is kept in a folder: samples, bytes, and when (s since 1970) the least and most recently used was used."""
-    told = []
-    for entry in _files(folder):
-        if _ENTRY.fullmatch(entry.name):
-            try:
-                told.append(entry.stat())
-            except FileNotFoundError:
-                continue
+    """What is kept in a folder: samples, bytes on disk, and when (s since 1970) the least and most recently used was used."""
+    told = [told for entry, told in _told_of(folder) if _ENTRY.fullmatch(entry.name)]
     used = [one.st_mtime for one in told]
-    found: dict[str, Any] = {"folder": str(folder), "samples": len(told), "bytes": sum(one.st_size for one in told)}
+    found: dict[str, Any] = {"folder": str(folder), "samples": len(told), "bytes": sum(map(_taken, told))}
     return found | {"limit_bytes": limit(folder), "first_used": min(used, default=None), "last_used": max(used, default=None)}
 
 
 def clear(folder: Path) -> None:
-    """Removes all samples in a folder, and nothing else. Raises: UserError where that is not allowed."""
+    """Removes all samples in a folder, and nothing else: not those that a process is writing. Raises: UserError where it cannot."""
     try:
-        for entry in list(_files(folder)):
-            Path(entry.path).unlink(missing_ok=True)
+        for entry, told in list(_told_of(folder)):
+            if _ENTRY.fullmatch(entry.name) or time.time() - told.st_mtime > _ABANDONED:
+                Path(entry.path).unlink(missing_ok=True)
     except OSError as error:
         raise UserError(f"{folder}: cannot be cleared ({error.strerror})") from error
 
@@ -349,23 +379,17 @@ def content(path: Path) -> str:
     return found
 
 
-def forget() -> None:
-    """Forgets which files this process has hashed, so that each is read again."""
-    _contents.clear()
-
-
 def _code(encoded: Encoded) -> str | None:
-    """SHA-256 of the source text and versions of what encodes; None, with a warning, where that is not what this process runs."""
-    assert encoded.encoding is not None
-    kinds = {one.transform if isinstance(one, Guard) else type(one) for one in encoded.encoding.transforms}
-    files: dict[str, Path] = {}  # by what does not depend on where they are installed
-    for kind in kinds:
-        try:
-            files[kind.__module__] = Path(inspect.getfile(kind))
-        except (OSError, TypeError):
-            log.warning("encoded samples are not kept: %s has no source text", kind.__qualname__)
+    """SHA-256 of the source text and versions of what encodes; None, with a warning, where that is not known to be what runs."""
+    if encoded.encoding is None:
+        return None
+    made_by = [one.transform if isinstance(one, Guard) else type(one) for one in encoded.encoding.transforms]
+    for kind in (*made_by, *_readers(encoded.recordings.source)):
+        if not f"{kind.__module__}.".startswith(tuple(f"{package}." for package in _HASHED)):
+            log.warning("encoded samples are not kept: %s.%s is not of mxsnn or tonic", kind.__module__, kind.__qualname__)
             return None
-    for package in ("mxsnn.data", "mxsnn.events", "tonic"):
+    files: dict[str, Path] = {}  # by what does not depend on where they are installed
+    for package in _HASHED:
         folder = Path(importlib.import_module(package).__file__ or "").parent
         files |= {f"{package}/{file.relative_to(folder)}": file for file in folder.rglob("*.py")}
     began = _began()
@@ -374,7 +398,15 @@ def _code(encoded: Encoded) -> str | None:
             log.warning("encoded samples are not kept: %s changed after this process had begun; start it again", file)
             return None
     told = [(name, content(file)) for name, file in sorted(files.items())]
-    return hashlib.sha256(repr((told, [(name, _version(name)) for name in _DECODERS])).encode()).hexdigest()
+    versions = [sys.version_info[:2], platform.machine(), *((name, _version(name)) for name in _DECODERS)]
+    return hashlib.sha256(repr((told, versions)).encode()).hexdigest()
+
+
+def _readers(source: Any) -> Iterator[type]:
+    """The class of what gives recordings, and of what that asks in its turn."""
+    while source is not None:
+        yield source if isinstance(source, type) else type(source)
+        source = getattr(source, "source", None)
 
 
 @functools.cache
@@ -394,12 +426,25 @@ def _began() -> float:
     return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + (ticks + 1) / os.sysconf("SC_CLK_TCK")
 
 
-def _files(folder: Path) -> Iterator[os.DirEntry[str]]:
-    """All samples in a folder, half-written ones too."""
+def _told_of(folder: Path) -> Iterator[tuple[os.DirEntry[str], os.stat_result]]:
+    """All samples in a folder with what the system tells of them, half-written ones too."""
     if not folder.is_dir():
         return
     with os.scandir(folder) as subfolders:
         for sub in subfolders:
             if re.fullmatch("[0-9a-f]{2}", sub.name) and sub.is_dir(follow_symlinks=False):
                 with os.scandir(sub) as entries:
-                    yield from (e for e in entries if _ENTRY.fullmatch(e.name) or _HALF_WRITTEN.fullmatch(e.name))
+                    for entry in entries:
+                        if _ENTRY.fullmatch(entry.name) or _HALF_WRITTEN.fullmatch(entry.name):
+                            with contextlib.suppress(FileNotFoundError):
+                                yield entry, entry.stat()
+
+
+def _taken(told: os.stat_result) -> int:
+    """Bytes on disk, which are more than the file is long: a sample of bits is short."""
+    return max(told.st_size, getattr(told, "st_blocks", 0) * 512)
+
+
+def _remove(path: str) -> None:
+    with contextlib.suppress(OSError):  # it is gone, or on Windows mapped by somebody
+        os.unlink(path)

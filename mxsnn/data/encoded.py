@@ -19,7 +19,8 @@ class Encoded:
     What a sample looks like depends on (seed, epoch, index) alone. Recordings that are frames already are taken as they are, where
     the encoding is None.
 
-    Raises: UserError for an augmentation that makes of a class what is none, as a flip does where only one side is labelled.
+    Raises: UserError for an augmentation that may make of a class what is none, as a flip where only one side is labelled, and for
+      an encoding that augments.
     """
 
     recordings: Recordings
@@ -28,10 +29,13 @@ class Encoded:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        if self.encoding is not None and self.encoding.random:
+            raise UserError(f"the encoding draws random numbers, {self.encoding}; random transforms belong under --data.augment")
         if self.augmented is not None:
-            for k in range(_TRIED):
-                for label in range(len(self.recordings.classes)):
-                    self._relabelled(label, 0, k)
+            for one in self.recordings.classes:
+                for name in self.augmented.names(one) - set(self.recordings.classes):
+                    what = f"{name!r}, which is no class" if name else "nothing that could be seen"
+                    raise UserError(f"{self.augmented} may make of class {one!r} {what}; leave it out")
 
     def __len__(self) -> int:
         return len(self.recordings)
@@ -51,16 +55,16 @@ class Encoded:
         """The events of a recording. Raises: UserError for ready frames, and where it is of another sensor than the encoding."""
         recording, sensor = self.recordings[index], self.recordings.sensor_size
         if not isinstance(recording, Events):
-            raise self._wrong(index, "is frames already, not a stream of events")
+            raise self.wrong(index, "is frames already, not a stream of events")
         if recording.sensor_size != sensor:
-            raise self._wrong(index, f"is of a sensor of {recording.sensor_size} pixels, the data set's is of {sensor}")
+            raise self.wrong(index, f"is of a sensor of {recording.sensor_size} pixels, the data set's is of {sensor}")
         return recording
 
     def _one(self, index: int, epoch: int | None) -> np.ndarray:
         recording = self.recordings[index]
         if self.encoding is None:
             if not isinstance(recording, np.ndarray):
-                raise self._wrong(index, "is events; give an encoding, such as TimeFrames(bins=16, start=0, stop=100000)")
+                raise self.wrong(index, "is events; give an encoding, such as TimeFrames(bins=16, start=0, stop=100000)")
             return recording
         # In evaluation an encoding that draws, such as of rates, draws the same each time.
         encoding, seed = self.encoding, (self.seed, index)
@@ -69,19 +73,13 @@ class Encoded:
         try:
             return encoding(recording, seed)
         except UserError as error:
-            raise self._wrong(index, f"cannot be encoded: {error}") from error
+            raise self.wrong(index, f"cannot be encoded: {error}") from error
 
     def _relabelled(self, label: int, epoch: int, index: int) -> int:
         assert self.augmented is not None
         classes = self.recordings.classes
-        name = self.augmented.relabel(classes[label], (self.seed, epoch, index))
-        if name not in classes:
-            raise UserError(f"{self.augmented} makes of class {classes[label]!r} {name!r}, which is no class; leave it out")
-        return classes.index(name)
+        return classes.index(self.augmented.relabel(classes[label], (self.seed, epoch, index)))
 
-    def _wrong(self, index: int, what: str) -> UserError:
+    def wrong(self, index: int, what: str) -> UserError:
+        """The error that names a recording."""
         return UserError(f"recording {index} ({self.recordings.identities[index]}) {what}")
-
-
-_TRIED = 64
-"""Samples of which each class is relabelled at first, so that one which is missing shows at once (save once in 2^64 flips)."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mxsnn.errors import UserError
+from mxsnn.errors import UserError, warnings_as_lines
 
 Batch = dict[str, np.ndarray | jax.Array]
 """`frames` [B, T, H, W, C], `label` [B], `index` [B] (in the data set), `weight` [B] (0 where padded), `epoch` []."""
@@ -147,7 +149,21 @@ def ahead(load: Callable[[int], T], start: int, stop: int, workers: int = 0) -> 
         flags.FLAGS.mark_as_parsed()
     steps = grain.MapDataset.range(start, stop).map(load)
     reading = grain.ReadOptions(num_threads=1, prefetch_buffer_size=2)
-    yield from steps.to_iter_dataset(reading).mp_prefetch(grain.MultiprocessingOptions(num_workers=workers))
+    processes = grain.MultiprocessingOptions(num_workers=workers)
+    coming = iter(steps.to_iter_dataset(reading).mp_prefetch(processes, _begin))
+    try:
+        yield from coming
+    finally:
+        coming.close()
+
+
+_OF_WORKER = contextlib.ExitStack()
+
+
+def _begin(index: int, count: int) -> None:
+    """What a worker does first: of Ctrl-C its parent hears, and ends it; what is odd in a recording is a line there too."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _OF_WORKER.enter_context(warnings_as_lines())
 
 
 def on_device(batches: Iterable[Batch], sharding: jax.sharding.NamedSharding | None = None, count: int = 2) -> Iterator[Batch]:

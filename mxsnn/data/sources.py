@@ -35,11 +35,11 @@ def open_source(encoded: Encoded, cache: str | Path | None = None, resident: boo
             if resident:
                 raise
             log.warning("augmented on the host: %s", error)
-    source = encoded if cache == "off" or encoded.augmented is not None else Cached(encoded, cache)
+    source = encoded if cache == "off" else Cached(encoded, cache)
     size = source.frames(np.arange(1), None).nbytes * len(encoded)
     if resident is None:
         resident = encoded.augmented is None and size <= room
-    if isinstance(source, Cached) and (workers or not resident):
+    if isinstance(source, Cached) and encoded.augmented is None and (workers or not resident):
         source.fill(workers)
     elif not resident:
         encoded.recordings.validate()
@@ -53,4 +53,11 @@ def open_source(encoded: Encoded, cache: str | Path | None = None, resident: boo
 def room_on_device() -> int:
     """Bytes that a set may take: a quarter of the device's memory, or of the machine's."""
     stats = jax.devices()[0].memory_stats() or {}
-    return stats.get("bytes_limit", os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")) // 4
+    return (stats.get("bytes_limit") or _memory()) // 4
+
+
+def _memory() -> int:
+    """Bytes of the machine; where the system does not tell, 8 GiB."""
+    if not hasattr(os, "sysconf"):
+        return 2**33
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -15,14 +15,18 @@ from mxsnn.events.encode import DeviceEvents, stack
 _EVENT = 4 + 2 + 2 + 1
 """Bytes of an event on the device: t, x, y, p."""
 
+_PADDED = 4
+"""Times as many events, with padding, as there are; beyond, the host takes less time."""
+
 
 class ResidentStreams(OnDevice):
-    """Recordings read once and kept on the device, where each batch is augmented and encoded: what `Encoded` makes, to the bit.
+    """Recordings read once and kept on the device, where each batch is augmented and encoded.
 
-    All are padded to the longest. `room`: bytes that they may take; None: any number.
+    What `Encoded` makes, whole numbers to the bit and others to 1e-6. All are padded to the longest. `room`: bytes that they may
+    take, in which case they may also not be padded to more than four times what they are; None: any number.
 
     Raises: UserError for transforms that there are on the host only, an encoding without a window, recordings that cannot be read,
-      and where they take more than `room`.
+      and where they take more than `room` allows.
     """
 
     def __init__(self, encoded: Encoded, room: int | None = None):
@@ -73,6 +77,8 @@ class ResidentStreams(OnDevice):
                 longest = max(longest, len(part))
                 if room is not None and longest * n * _EVENT > room:
                     raise UserError(f"{n} streams of {longest} events take {longest * n * _EVENT / 1e9:.2f} GB on the device")
+        if room is not None and longest * n > _PADDED * sum(map(len, streams)):
+            raise UserError(f"the longest stream has {longest} events, more than {_PADDED} times as many as they have on average")
         return streams
 
 

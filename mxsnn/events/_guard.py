@@ -279,7 +279,7 @@ RULES: dict[str, Rule] = {
     "RandomDropPixel": Rule(random=_RANDOM),
     "RandomFlipLR": Rule(refuse=_always("labels with left and right would not follow; FlipLR(p) takes them along")),
     "RandomFlipPolarity": Rule(random=_RANDOM),
-    "RandomFlipUD": Rule(random=_RANDOM),
+    "RandomFlipUD": Rule(refuse=_always("labels with up and down would not follow; FlipUD(p) takes them along")),
     # It reverses into [0, last - first]; the guard puts that back where the recording lies.
     "RandomTimeReversal": Rule(random=_RANDOM, first=_always(0)),
     # Its memory starts at -delta and a pixel's first event needs a time above 0.

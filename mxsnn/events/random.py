@@ -49,7 +49,8 @@ def bits(key: Key, shape: int | tuple[int, ...] = ()) -> Any:
     if not isinstance(key, np.ndarray):
         import jax
 
-        return jax.random.bits(key, shape, "uint32")
+        with jax.threefry_partitionable(True):  # so that element k depends on the key and k alone
+            return jax.random.bits(key, shape, "uint32")
     first, second = _threefry(key, math.prod(shape))
     return (first ^ second).reshape(shape)
 

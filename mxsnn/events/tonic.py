@@ -156,6 +156,14 @@ class Encoding(tonic.transforms.Compose):
                 name = transform.relabel(name, key)
         return name
 
+    def names(self, name: str) -> set[str]:
+        """All that `relabel` may make of a name."""
+        names = {name}
+        for transform in self.transforms:
+            if isinstance(transform, Augmentation):
+                names = {new for old in names for new in transform.names(old)}
+        return names
+
     def _with_keys(self, seed: int | Sequence[int]) -> Iterator[tuple[Any, Key | None]]:
         """Each transform with its key; None for those that have none."""
         if not any(map(_keyed, self.transforms)):

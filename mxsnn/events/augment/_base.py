@@ -66,6 +66,10 @@ class Augmentation(ABC):
         """The name of a label after what this key does to the events; "" where nothing of it is left to be seen."""
         return name
 
+    def names(self, name: str) -> set[str]:
+        """All that `relabel` makes of a name, with one key or another."""
+        return {name}
+
 
 @dataclass(frozen=True)
 class Chain(Augmentation):
@@ -86,6 +90,12 @@ class Chain(Augmentation):
             name = part.relabel(name, fold_in(key, k))
         return name
 
+    def names(self, name: str) -> set[str]:
+        names = {name}
+        for part in self.parts:
+            names = {new for old in names for new in part.names(old)}
+        return names
+
 
 def arrays(events: Events | DeviceEvents) -> Any:
     """The module of the stream's arrays: numpy, or jax.numpy."""
@@ -105,6 +115,11 @@ def check_chance(name: str, value: float) -> None:
 def threshold(p: Any) -> Any:
     """What `happens` compares with: a probability in units of 2^-31, rounded; uint32."""
     return np.round(np.asarray(p, np.float64) * 2**31).astype(np.uint32)
+
+
+def either(p: float, *otherwise: str, name: str) -> set[str]:
+    """The names that there may be where the name is another one with probability p."""
+    return ({name} if p < 1 else set()) | (set(otherwise) if p > 0 else set())
 
 
 def happens(key: Key, p: float, shape: int | tuple[int, ...] = ()) -> Any:

@@ -5,7 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from mxsnn.events import sides
-from mxsnn.events.augment._base import Augmentation, Stream, arrays, check_chance, check_window, choose, happens, taken, within
+from mxsnn.events.augment._base import (
+    Augmentation,
+    Stream,
+    arrays,
+    check_chance,
+    check_window,
+    choose,
+    either,
+    happens,
+    taken,
+    within,
+)
 from mxsnn.events.random import Key
 from mxsnn.events.stream import Events
 
@@ -26,6 +37,9 @@ class FlipLR(Augmentation):
     def relabel(self, name: str, key: Key) -> str:
         return sides.mirrored(name) if happens(key, self.p) else name
 
+    def names(self, name: str) -> set[str]:
+        return either(self.p, sides.mirrored(name), name=name)
+
 
 @dataclass(frozen=True)
 class FlipUD(Augmentation):
@@ -42,6 +56,9 @@ class FlipUD(Augmentation):
 
     def relabel(self, name: str, key: Key) -> str:
         return sides.upside_down(name) if happens(key, self.p) else name
+
+    def names(self, name: str) -> set[str]:
+        return either(self.p, sides.upside_down(name), name=name)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 
 from mxsnn.errors import UserError
 from mxsnn.events import sides
-from mxsnn.events.augment._base import Augmentation, Stream, arrays, check_chance, choose, happens, is_event, select, taken
+from mxsnn.events.augment._base import Augmentation, Stream, arrays, check_chance, choose, either, happens, is_event, select, taken
 from mxsnn.events.frames import check_positive
 from mxsnn.events.random import Key, below, bits, fold_in
 from mxsnn.events.stream import check_sensor_size
@@ -168,6 +168,9 @@ class FaceMirror(Augmentation):
         if not happens(fold_in(key, 0), self.p):
             return name
         return sides.symmetric(name, "left" if self._keeps_left(key) == self.mirrored else "right")
+
+    def names(self, name: str) -> set[str]:
+        return either(self.p, *(sides.symmetric(name, side) for side in ("left", "right")), name=name)
 
     def _keeps_left(self, key: Key) -> Any:
         """Whether the half is the image's left."""
