@@ -109,7 +109,7 @@ def sensitivity() -> None:
     names = ("threshold", "mismatch", "leak", "spread", "noise", "refractory", "corner", "slope", "dark_current", "efficiency")
     for sensor, preset in (("DAVIS346", DAVIS346), ("EVK4", EVK4)):
         camera = dataclasses.replace(preset, sensor_size=(86, 65), readout=None)
-        for lux in (5.0, 50.0, 500.0):
+        for lux in (50.0, 5.0, 500.0):
             for name in names:
                 fields = ("threshold_on", "threshold_off") if name == "threshold" else (name,)
                 rates = []

@@ -177,9 +177,8 @@ def test_noise_of_v2e_has_its_rate_and_no_memory(grey):
 
 
 def test_shot_noise_falls_with_light_once_the_corner_is_the_largest():
-    camera = resized(
-        EVK4, 60, 50, readout=None, leak=0.0, mismatch=0.0, spread=0.0, refractory=0.0, threshold_on=0.12, threshold_off=0.12
-    )
+    still = {"leak": 0.0, "mismatch": 0.0, "spread": 0.0, "refractory": 0.0, "noise": 2.0}
+    camera = resized(EVK4, 60, 50, readout=None, threshold_on=0.12, threshold_off=0.12, **still)
     times = np.arange(0, 1_000_001, 1000)
     rates = []
     for lux in (20.0, 200.0, 2000.0):

@@ -509,7 +509,7 @@ def _sensor(sensor_size: tuple[int, int], pitch: float, fill: float, efficiency:
     alike: dict[str, Any] = {
         "slope": 18 / 0.7 / per_lux,
         "dark_current": 4e-15 / 1.602e-19 / 150 * area,
-        "noise": 2.0,
+        "noise": 1.0,
         "spread": 0.1,
     }
     return EventCamera(sensor_size, area=area, efficiency=efficiency, refractory=500.0, **alike, **others)
