@@ -247,7 +247,7 @@ def simulate(
     seed: int,
     overwrite: bool,
 ) -> None:
-    """What an event camera would make of a video, a GIF or a folder of images: its events beside the frames, as a recording."""
+    """What an event camera would make of a video: events beside its frames; what came between two frames is drawn, not known."""
     from mxsnn.events.images import read_frames
     from mxsnn.events.io.files import check_vacant, write
     from mxsnn.sensors import video as videos
@@ -534,7 +534,11 @@ _SIMULATE = {
     },
     "--threshold": {"metavar": "X", "type": float, "help": "change of ln(light) that makes an event, else the sensor's"},
     "--lux": {"metavar": "LUX", "type": float, "default": 500.0, "help": "light on a surface that is white in the video (500)"},
-    "--fps": {"metavar": "N", "type": float, "help": "frames a second, for images without times or a video that was slowed down"},
+    "--fps": {
+        "metavar": "N",
+        "type": float,
+        "help": "true frames a second, of images or of a slowed video; at 30, what lasts under 33 ms is lost",
+    },
     "--seed": {"metavar": "N", "type": int, "default": 0, "help": "of the camera's mismatch and noise (0)"},
     "--overwrite": {"action": "store_true", "help": "replace OUT where it exists"},
 }
