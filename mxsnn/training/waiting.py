@@ -51,7 +51,7 @@ def waiting(encoded: Encoded, source: Source, batch: int, channels: Sequence[int
     found["encode"] = None if encoding is None else _rate(lambda k: encoding(some[k % len(some)], (0, k)), seconds)
     found["source"] = type(source).__name__
     found["cache"] = None
-    if isinstance(source, Cached) and source.kept(0):
+    if isinstance(source, Cached) and encoded.augmented is None and source.kept(len(source) - 1):
         found["cache"] = _rate(lambda k: source.frames(np.array([k % len(source)]), None), seconds)
     problem = _problem(source, len(recordings.classes), batch, channels)
     order = Order(problem.split.train, batch, problem.seed)
