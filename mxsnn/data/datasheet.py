@@ -20,8 +20,8 @@ def sheet(plan: Plan) -> str:
 
     shown = [one for s in range(plan.subjects) for c in range(plan.clips) for one in plan.performances(s, c)]
     classes = Counter(one.name for one in shown)
-    unsure = sum(confused(one) for one in shown)
-    ceiling = 1 - unsure / len(shown)
+    blinked = [one for one in shown if confused(one)]
+    ceiling = 1 - sum(not one.target for one in blinked) / len(shown)
     rows = [f"| {name} | {units(name)} | {count} |" for name, count in sorted(classes.items())]
     cameras = {name: sensor_of(name) for name in plan.sensors}
     tables = [_constants(f"Event camera `{name}`", asdict(camera)) for name, camera in cameras.items()]
@@ -29,9 +29,9 @@ def sheet(plan: Plan) -> str:
         tables.append(_constants(f"Frame camera `{plan.camera}`, with as many pixels", asdict(CAMERAS[plan.camera])))
     thresholds = ", ".join(f"{value:g}" for value in plan.thresholds) or "each sensor's own"
     other = (
-        f"Subjects blink spontaneously, too (log-normal, about 14.5 a minute). In {unsure} of {len(shown)} performances\n"
-        "another movement of the class list so falls into the clip. Who sees all but cannot tell which is the target errs\n"
-        f"in these: a classifier that is not given the target's time can be expected to stay below {ceiling:.1%}."
+        f"Subjects blink spontaneously, too (log-normal, about 14.5 a minute):\nin {len(blinked)} of {len(shown)} performances "
+        "that are of another class. A neutral clip with such a blink cannot be told from a blink,\n"
+        f"so that who sees everything, but not which is the target, has at most {ceiling:.1%} right."
         if plan.blinks
         else "No other movement of the class list\nfalls into a clip: no blinks of their own, a background of other Action Units."
     )
