@@ -459,6 +459,11 @@ def test_constants_that_cannot_be_are_refused(constants, said):
         dataclasses.replace(IDEAL, **constants)
 
 
+def test_black_without_a_dark_current_is_finite():
+    stream = of_pixel(seen(IDEAL, uniform(np.array([0.0, 1.0, 0.0]), IDEAL), np.array([0, 500, 1000])))
+    assert len(stream) > 100 and stream.p.sum(dtype=int) * 2 == len(stream)
+
+
 def test_a_state_of_other_pixels_is_refused():
     with pytest.raises(UserError, match="state"):
         events(IDEAL, np.ones((2, 3, 4)), [0, 1], IDEAL.init(KEY, jnp.ones((4, 4))))

@@ -90,7 +90,7 @@ class EventCamera:
       efficiency: electrons per photon.
       dark_current: electrons/s of a pixel.
       slope: corner frequency of the photoreceptor per photocurrent, Hz/(electron/s).
-      corner: the largest corner frequency, Hz.
+      corner: the largest corner frequency, Hz; infinite: v = L, whatever the slope.
       threshold_on, threshold_off: changes of the logarithm (natural) that make an event.
       mismatch: standard deviation of the thresholds from pixel to pixel.
       leak: ON events of a pixel without change, Hz.
@@ -154,7 +154,8 @@ class EventCamera:
 
     def current(self, radiance: jax.Array) -> jax.Array:
         """Electrons/s of a pixel, with those of the dark."""
-        return self.lens.photons(1.0) * self.area * self.efficiency * radiance + self.dark_current
+        current = self.lens.photons(1.0) * self.area * self.efficiency * radiance + self.dark_current
+        return jnp.maximum(current, 1e-30)  # so that black without a dark current has a logarithm
 
     def log(self, radiance: jax.Array) -> jax.Array:
         """L of lux x reflectance."""
