@@ -267,7 +267,7 @@ def test_spikingjellys_folders_that_are_wrong(tmp_path: Path) -> None:
     rejected(r"holds no events_np or frames_number_\*", spikingjelly_folders, tmp_path)
     folder = tmp_path / "events_np"
     folder.mkdir()
-    rejected("is empty", spikingjelly_folders, tmp_path)
+    rejected("holds no folder", spikingjelly_folders, tmp_path)
     (folder / "test" / "0").mkdir(parents=True)
     rejected("has test but no train", spikingjelly_folders, tmp_path)
     (folder / "train" / "1").mkdir(parents=True)
