@@ -20,7 +20,7 @@ EYEBALL = 12.0  # radius, mm
 IRIS = 5.9
 PUPIL = 1.9
 #: Height and width of what an eye is drawn in, mm: room for a head that is a third larger.
-WINDOW = (38.0, 60.0)
+WINDOW = (46.0, 70.0)
 
 
 class Controls(NamedTuple):
@@ -176,6 +176,7 @@ def _eye_layers(b: Baked, lids: Array, gaze: Array, lamp: Array, out: Array, dow
     thick = 1.15 * jnp.sqrt(inside + 1e-3)
     lash = 0.9 * (_ramp(down - top + thick, width) - _ramp(down - top - 0.25, width)) * jnp.clip(inside * 6, 0, 1)
     under = 0.35 * (_ramp(down - bottom, width) - _ramp(down - bottom - 0.6, width)) * jnp.clip(inside * 4, 0, 1)
+    glasses = s.glasses * _glasses(out, down, width)
     return [
         (cover, "sclera", shadow),
         (inner, "caruncle", 0.9),
@@ -185,4 +186,13 @@ def _eye_layers(b: Baked, lids: Array, gaze: Array, lamp: Array, out: Array, dow
         (glint, "glint", 1.0),
         (under, "lash", 1.5),
         (lash, "lash", 1.0),
+        (glasses, "frame", 1.0),
     ]
+
+
+def _glasses(out: Array, down: Array, width) -> Array:
+    """Cover of a rim around the eye, with its half of the bridge and the start of the arm."""
+    around = ((out / 24.5) ** 4 + ((down - 2.5) / 16.5) ** 4 + 1e-6) ** 0.25 - 1
+    rim = _ramp(1.1 - 19 * jnp.abs(around), width)
+    bar = _ramp(1.0 - jnp.abs(down + 3.5), width) * _ramp(around * 19, width)
+    return jnp.maximum(rim, bar)
