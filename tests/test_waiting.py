@@ -53,10 +53,11 @@ def test_it_is_told_in_lines(capsys):
 )
 def test_the_verdict(together, device, verdict):
     found = dict.fromkeys(STAGES, 1000.0) | {"cache": None, "data": 3000.0, "together": together, "device": device, "workers": 2}
-    found["source"] = "Cached"
+    found |= {"source": "Cached", "steps": 20}
     told = lines(found | {"device_waits": 1 - together / 1000.0})
     assert (told["from"], told["who waits"]) == ("the host", verdict)
     assert not any("cache" in name for name in told)
+    assert "19 steps" in lines(found | {"device_waits": 0.0, "steps": 19})["who waits"]
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,9 @@ from mxsnn.training.loop import Problem, compile, initial
 FEW = 0.05
 """A share of the time that is within what two measurements differ by."""
 
+ENOUGH = 20
+"""Steps of a training that say how fast it is."""
+
 TURNS = 3
 """What is compared is measured so often in turn: a machine is not equally fast all the time."""
 
@@ -37,7 +40,7 @@ def waiting(encoded: Encoded, source: Source, batch: int, channels: Sequence[int
     The stages: `read`, of a recording from its file; `encode`; `cache`, where `source` is a `Cached`, of a sample that is kept;
     `data`, batches of the training on the device, from `source` by `workers` processes; `train`, steps of a spiking network on a
     batch that lies there; `together`. The device waits 1 - together / train of the time; one faster by data / train would be fed.
-    The last two are measured turn by turn, the best of each counts.
+    The last two are measured turn by turn, the best of each counts, over so many `steps`.
 
     Raises: UserError for fewer recordings than a batch, and for pictures too small for so many `channels`.
     """
@@ -79,7 +82,8 @@ def waiting(encoded: Encoded, source: Source, batch: int, channels: Sequence[int
     found["data"] = batch * _rate(lambda _: jax.block_until_ready(next(coming)), seconds)
     turns = [[train(by, seconds / TURNS) for by in (itertools.repeat(first), batches())] for _ in range(TURNS)]
     found["train"], found["together"] = (max(speeds) for speeds in zip(*turns, strict=True))
-    return found | {"device_waits": max(0.0, 1 - found["together"] / found["train"])}
+    steps = int(found["together"] / batch * seconds / TURNS)
+    return found | {"steps": steps, "device_waits": max(0.0, 1 - found["together"] / found["train"])}
 
 
 def lines(found: dict[str, Any]) -> dict[str, str]:
@@ -100,6 +104,8 @@ def lines(found: dict[str, Any]) -> dict[str, str]:
     else:
         verdict = f"the data wait for the device ({found['device']}); one {times:.1f} times as fast would be fed"
     shared = "; both share the cores of this machine" if found["device"] == "cpu" else ""
+    if found["steps"] < ENOUGH:
+        verdict += f"; of {found['steps']} steps that says little, give more --seconds"
     return {"from": where.get(found["source"], "the host")} | told | {"who waits": verdict + shared}
 
 
