@@ -40,11 +40,11 @@ def baked() -> faces.Baked:
 
 @pytest.fixture(scope="module")
 def where():
-    return jax.jit(faces.landmarks, static_argnums=2)
+    return faces.landmarks
 
 
-# FACS: what each unit does to which landmarks. (unit, landmarks in the order of iBUG, axis, sign): -1 on axis "y" is up, "out" counts
-# away from the midline, "gap" is the distance of two landmarks down the image.
+# FACS: what each unit does to which landmarks. (unit, landmarks in the order of iBUG, axis, sign): -1 on axis "y" is up, "out"
+# counts away from the midline, "gap" is the distance of two landmarks down the image.
 FACS = [
     (1, (20, 21, 22, 23), "y", -1),  # inner brows up
     (2, (17, 18, 25, 26), "y", -1),  # outer brows up
@@ -97,7 +97,7 @@ def test_every_unit_is_in_the_table_and_under_test() -> None:
     assert {row[0] for row in FACS} == set(NUMBERS)
 
 
-def test_seven_and_forty_six_close_what_they_close(where) -> None:
+def test_a_blink_closes_the_eye(where) -> None:
     s = person(5)
     points = np.asarray(where(s, acting({45: 1.0}), (480, 640)))[0]
     assert np.abs(points[[37, 38, 43, 44], 1] - points[[41, 40, 47, 46], 1]).max() < 1.0
@@ -130,7 +130,7 @@ def test_landmarks_lie_where_the_picture_shows_them(where) -> None:
     images, points = np.asarray(faces.render(baked_, controls)), np.asarray(where(s, controls, size))
     for image, p in zip(images, points, strict=True):
         for eye in (p[36:42], p[42:48]):
-            x, y = eye.mean(0)
+            y = eye[:, 1].mean()
             row = image[round(float(y)), round(float(eye[:, 0].min())) : round(float(eye[:, 0].max())) + 1]
             middle = len(row) // 2
             assert row[middle - 8 : middle + 9].min() < 0.5 * max(row[5:middle].max(), row[middle:-5].max())
@@ -198,8 +198,8 @@ def test_the_field_is_the_same_at_every_resolution() -> None:
     s = person(7)
     controls = acting({1: 0.8, 12: 0.6, 26: 0.5}, lux=1.0)
     controls = controls._replace(pose=jnp.array([[0.1, 0.05, 0.05, 4.0, -3.0, 0.05]]))
-    fine, coarse = (np.asarray(faces.render(faces.bake(s, size), controls))[0] for size in ((384, 512), (96, 128)))
-    averaged = fine.reshape(96, 4, 128, 4).mean((1, 3))
+    fine, coarse = (np.asarray(faces.render(faces.bake(s, size), controls))[0] for size in ((192, 256), (96, 128)))
+    averaged = fine.reshape(96, 2, 128, 2).mean((1, 3))
     assert np.corrcoef(averaged.ravel(), coarse.ravel())[0, 1] > 0.995
     assert np.abs(averaged - coarse).mean() < 0.03 * coarse.mean()
     wide = np.asarray(faces.render(faces.bake(s, (96, 172)), controls))[0]
@@ -220,6 +220,7 @@ def test_gradients_are_finite_and_there_for_everything(baked) -> None:
     assert (np.abs(np.asarray(found.gaze)) > 0).all() and (np.abs(np.asarray(found.pose)) > 0).all()
 
 
+@pytest.mark.slow
 def test_a_person_can_be_differentiated() -> None:
     def total(s: faces.Subject) -> jax.Array:
         return faces.render(faces.bake(s, (24, 32)), faces.neutral(1, 1.0)).sum()

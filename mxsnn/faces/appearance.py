@@ -25,6 +25,16 @@ TEXELS = 1.4
 #: The finest that is drawn before it is averaged to texels, mm.
 FINEST = 0.7
 
+#: How deep a wrinkle lies at rest in the oldest faces.
+AGED = {
+    "forehead_inner": 0.2,
+    "forehead_outer": 0.18,
+    "nasolabial": 0.55,
+    "crow": 0.4,
+    "infraorbital": 0.5,
+    "corner_fold": 0.35,
+    "glabella": 0.3,
+}
 #: Colours of what is drawn frame by frame, in the order of Baked.paint.
 PAINTS = ("sclera", "iris", "ring", "pupil", "caruncle", "lash", "glint", "cavity", "teeth", "tongue", "frame")
 
@@ -34,8 +44,8 @@ PAINTS = ("sclera", "iris", "ring", "pupil", "caruncle", "lash", "glint", "cavit
 class Baked:
     """A subject in a light at a resolution, ready to move: a pytree, from `bake`.
 
-    colour [C, h, w]: head, neck and hair at rest, premultiplied by alpha [h, w], as reflectance times shade. creases [n, h, w]: relative
-    change of colour by a wrinkle at depth 1, left ones first. turned [2, h, w]: relative change by a radian of yaw and of pitch.
+    colour [C, h, w]: head, neck and hair at rest, premultiplied by alpha [h, w], as reflectance times shade. creases [n, h, w]:
+    relative change of colour by a wrinkle at depth 1, left ones first. turned [2, h, w]: relative change by a radian of yaw and of pitch.
     wall [C, H, W]. paint [11, C]: PAINTS, with their shade. C is 3, linear RGB, or 1, luminance. size: (H, W) in pixels.
     """
 
@@ -157,8 +167,7 @@ def _relief(s: Subject, x: Array, y: Array) -> tuple[Array, Array]:
 
     # Age digs in what the muscles have folded for years.
     old = s.age**2
-    for name, share in (("forehead_inner", 0.2), ("forehead_outer", 0.18), ("nasolabial", 0.55), ("crow", 0.4), ("infraorbital", 0.5),
-                        ("corner_fold", 0.35), ("glabella", 0.3)):  # fmt: skip
+    for name, share in AGED.items():
         z = z + share * old * WRINKLES[name](s, m, r, y)
     z = z + 0.12 * WRINKLES["nasolabial"](s, m, r, y)
 
@@ -222,7 +231,7 @@ def _bake(s: Subject, light: Light, size: tuple[int, int]) -> Baked:
         return image.reshape(*image.shape[:-2], h, fine, w, fine).mean((-3, -1))
 
     def slopes(z: Array) -> tuple[Array, Array]:
-        return jnp.gradient(z, dx, axis=-1), jnp.gradient(z, dy, axis=-2)
+        return jnp.asarray(jnp.gradient(z, dx, axis=-1)), jnp.asarray(jnp.gradient(z, dy, axis=-2))
 
     def shade_of(zx: Array, zy: Array, see) -> Array:
         length = jnp.sqrt(zx**2 + zy**2 + 1)
@@ -307,7 +316,7 @@ def _bake(s: Subject, light: Light, size: tuple[int, int]) -> Baked:
 
     # Whether it is there: signed distances to the outline, ears and neck, mm.
     width = geometry.half_width(s, y)
-    wx = jnp.gradient(width, dy, axis=-2)
+    wx = jnp.asarray(jnp.gradient(width, dy, axis=-2))
     head_alpha = _soft((width - r) / jnp.sqrt(1 + wx**2), 1.4) * _soft(y - m.vertex + 1, 2) * _soft(m.gnathion - y, 1.4)
 
     ear_y, ear_h = 8 + 0.05 * s.mm("ear_length"), s.mm("ear_length") / 2
@@ -379,11 +388,11 @@ def _bake(s: Subject, light: Light, size: tuple[int, int]) -> Baked:
     )
 
     front_shade = light.shade(jnp.array([0.0, 0.0, 1.0]))
-    white = jnp.array([1.0, 0.97, 0.92])
     paint = {
         "sclera": 0.42 * jnp.array([1.0, 0.93, 0.88]), "iris": s.iris, "ring": 0.3 * s.iris, "pupil": jnp.full(3, 0.008),
-        "caruncle": 0.5 * s.skin + jnp.array([0.12, 0.04, 0.04]), "lash": 0.25 * jnp.minimum(s.hair, 0.08) + 0.006, "glint": 0.9 * white,
-        "cavity": jnp.array([0.035, 0.012, 0.012]), "teeth": 0.50 * jnp.array([1.0, 0.94, 0.80]), "tongue": jnp.array([0.20, 0.075, 0.07]),
+        "caruncle": 0.5 * s.skin + jnp.array([0.12, 0.04, 0.04]), "lash": 0.25 * jnp.minimum(s.hair, 0.08) + 0.006,
+        "glint": 0.9 * jnp.array([1.0, 0.97, 0.92]), "cavity": jnp.array([0.035, 0.012, 0.012]),
+        "teeth": 0.50 * jnp.array([1.0, 0.94, 0.80]), "tongue": jnp.array([0.20, 0.075, 0.07]),
         "frame": jnp.full(3, 0.03) + 0.1 * jnp.abs(s.shape[9]) * jnp.array([0.5, 0.3, 0.15]),
     }  # fmt: skip
     inner = {"cavity": 0.7, "tongue": 0.6, "teeth": 0.8}

@@ -1,7 +1,7 @@
 """Where the parts of a face lie, and how Action Units move them.
 
-The face's own frame: millimetres in the plane of the face, x to the image's right (the subject's left), y down, z towards the camera;
-the origin lies between the pupils. Sides are numbered 0 for the subject's left, at x > 0, and 1 for the right.
+The face's own frame: millimetres in the plane of the face, x to the image's right (the subject's left), y down, z towards the
+camera; the origin lies between the pupils. Sides are numbered 0 for the subject's left, at x > 0, and 1 for the right.
 
 A movement is a displacement of anchors. Between them the skin follows by a mean weighted with Gaussians (Shepard 1968):
 
@@ -29,8 +29,9 @@ REST = 0.03
 SIDED: dict[str, tuple[float, float]] = {
     "brow_inner": (9, 3), "brow_middle": (10, 3), "brow_outer": (10, 1), "forehead_inner": (14, 0), "forehead_outer": (15, 0),
     "temple": (14, 0), "lid_fold": (7, -2), "infraorbital": (9, -1), "crow": (9, -1), "nose_side": (8, 4), "ala": (8, 10),
-    "cheek": (13, 2), "cheek_outer": (17, 0), "nasolabial": (9, 2), "corner": (8, 3), "corner_side": (10, 0), "below_corner": (10, 2),
-    "upper_lip_side": (7, 5), "lower_lip_side": (7, 5), "jaw": (15, 0), "gonion": (15, 0), "chin_side": (13, 2),
+    "cheek": (13, 2), "cheek_outer": (17, 0), "nasolabial": (9, 2), "corner": (8, 3), "corner_side": (10, 0),
+    "below_corner": (10, 2), "upper_lip_side": (7, 5), "lower_lip_side": (7, 5),
+    "jaw": (15, 0), "gonion": (15, 0), "chin_side": (13, 2),
     "hair_line": (16, 0),
 }  # fmt: skip
 MIDDLE: dict[str, tuple[float, float]] = {
@@ -175,8 +176,9 @@ def anchors(s: Subject) -> Array:
         "lid_fold": (m.eye_x, -10.5), "infraorbital": (m.eye_x, 14), "crow": (m.eye_x + 0.5 * s.mm("eye_width") + 9, 1),
         "nose_side": (9, 9), "ala": (wing - 2, m.subnasale - 6), "cheek": (m.eye_x + 4, m.subnasale - 10),
         "cheek_outer": (m.half - 12, m.subnasale - 2), "nasolabial": (wing + 10, m.subnasale + 6),
-        "corner": (m.mouth, m.stomion + 0.5), "corner_side": (m.mouth + 14, m.stomion), "below_corner": (m.mouth - 1, m.stomion + 17),
-        "upper_lip_side": (0.45 * m.mouth, m.stomion - 7), "lower_lip_side": (0.45 * m.mouth, m.stomion + 8),
+        "corner": (m.mouth, m.stomion + 0.5), "corner_side": (m.mouth + 14, m.stomion),
+        "below_corner": (m.mouth - 1, m.stomion + 17), "upper_lip_side": (0.45 * m.mouth, m.stomion - 7),
+        "lower_lip_side": (0.45 * m.mouth, m.stomion + 8),
         "jaw": (m.jaw - 12, m.stomion + 18), "gonion": (m.jaw - 1, m.stomion - 6), "chin_side": (17, m.gnathion - 10),
         "forehead_middle": (0, inner[1] - 20), "scalp": (0, m.trichion - 6), "glabella": (0, inner[1] + 2),
         "nasion": (0, m.nasion + 3), "nose_tip": (0, m.subnasale - 10), "subnasale": (0, m.subnasale),

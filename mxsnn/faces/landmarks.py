@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import jax
 import jax.numpy as jnp
 
@@ -19,11 +21,16 @@ def landmarks(subject: Subject, controls: Controls, size: tuple[int, int]) -> Ar
     """Landmarks [T, 68, 2]: x and y in pixels of an image of size (H, W), 0 in the middle of the first pixel.
 
     In the order of iBUG 300-W: jaw 0-16, brows 17-26, nose 27-35, eyes 36-47, lips 48-67, each from the image's left to its right
-    and the outlines of eyes and lips clockwise. They lie where `render` draws them: its mapping from the image to the skin at rest is
-    inverted by Newton's method.
+    and the outlines of eyes and lips clockwise. They lie where `render` draws them: its mapping from the image to the skin at rest
+    is inverted by Newton's method.
 
     Source: Sagonas et al. (2016), 300 Faces In-The-Wild Challenge: database and results.
     """
+    return _all(subject, controls, tuple(size))
+
+
+@functools.partial(jax.jit, static_argnums=2)
+def _all(subject: Subject, controls: Controls, size: tuple[int, int]) -> Array:
     return jax.vmap(lambda c: _frame(subject, c, size))(controls)
 
 

@@ -17,8 +17,8 @@ __all__ = ["Light"]
 class Light:
     """Where light comes from: a lamp far away, and a share from everywhere.
 
-    azimuth, degrees: 0 from the camera, positive from the image's right. elevation, degrees: positive from above. ambient: the share
-    of the illuminance that has no direction, 0 to 1. Level and flicker are the controls' lux, frame by frame.
+    azimuth, degrees: 0 from the camera, positive from the image's right. elevation, degrees: positive from above. ambient: the
+    share of the illuminance that has no direction, 0 to 1. Level and flicker are the controls' lux, frame by frame.
     """
 
     azimuth: ArrayLike = 18.0
@@ -33,7 +33,7 @@ class Light:
     def shade(self, normal: Array, open_: ArrayLike = 1.0) -> Array:
         """Irradiance [...] of surfaces with unit `normal` [3, ...] over that of one that faces the lamp.
 
-        open_: the share of the room that a point sees. The lamp is somewhat wide, so that its light runs out softly (wrapped Lambert).
+        open_: the share of the room that a point sees. The lamp is somewhat wide: its light runs out softly (wrapped Lambert).
         """
         cosine = jnp.tensordot(self.direction(), normal, 1)
         wrapped = jax.nn.softplus(8 * (cosine + 0.08) / 1.08) / 8

@@ -26,9 +26,9 @@ WINDOW = (46.0, 70.0)
 class Controls(NamedTuple):
     """What a performance sets, frame by frame.
 
-    au [T, n_AU, 2]: intensities from 0 to 1 in the order of UNITS (levels A to E are 0.2 to 1), left and right of the subject; units of
-    the jaw and the middle take the mean. gaze [T, 2]: radians to the image's right and down. pose [T, 6]: pose.POSE. lux [T]:
-    illuminance of a surface that faces the lamp, with the lamp's flicker in it.
+    au [T, n_AU, 2]: intensities from 0 to 1 in the order of UNITS (levels A to E are 0.2 to 1), left and right of the subject;
+    units of the jaw and the middle take the mean. gaze [T, 2]: radians to the image's right and down. pose [T, 6]: pose.POSE.
+    lux [T]: illuminance of a surface that faces the lamp, with the lamp's flicker in it.
     """
 
     au: Array

@@ -26,7 +26,7 @@ def anchored(s, delta: Array, t: Turn) -> Anchored:
     at = geometry.anchors(s) + delta
     x, y = show(t, at[:, 0], at[:, 1], roundness(at[:, 0], at[:, 1]) + geometry.OUT)
     load = jnp.stack([delta[:, 0], delta[:, 1], jnp.ones(len(geometry.OUT)), jnp.asarray(geometry.OUT)])
-    return Anchored(x, y, geometry.SIGMA * t.scale, load)
+    return Anchored(x, y, jnp.asarray(geometry.SIGMA) * t.scale, load)
 
 
 def on_grid(a: Anchored, px: Array, py: Array) -> Array:

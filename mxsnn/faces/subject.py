@@ -79,6 +79,7 @@ class Subject:
         return self.length[..., LENGTHS.index(name)]
 
 
+@jax.jit
 def draw(key: Array) -> Subject:
     """A person from a key; `jax.vmap(draw)` draws many."""
     keys = iter(jax.random.split(key, 64))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+import operator
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import jax.numpy as jnp
@@ -27,17 +29,21 @@ def furrow(across: Array, along: Array, width, start, end) -> Array:
     return profile * jnp.clip((along - start) / soft, 0, 1) * jnp.clip((end - along) / soft, 0, 1)
 
 
+def _sum(parts: Iterable[Array]) -> Array:
+    return functools.reduce(operator.add, parts)
+
+
 def _forehead_inner(s: Subject, m: Lines, x: Array, y: Array) -> Array:
     top = -s.mm("brow_height") - 8
     bend = 1.5 * jnp.sin(x / 9 + s.shape[9]) - 0.002 * x**2
     lines = [furrow(y - bend - (top - k), x, 1.3, -30 + 2 * i, 24 - 2 * i) for i, k in enumerate((6, 15, 24))]
-    return 1.1 * sum(lines)
+    return 1.1 * _sum(lines)
 
 
 def _forehead_outer(s: Subject, m: Lines, x: Array, y: Array) -> Array:
     top = -s.mm("brow_height") - 6
     bend = 0.006 * (x - 36) ** 2
-    return 1.0 * sum(furrow(y - bend - (top - k), x, 1.3, 14, 56) for k in (6, 13, 20))
+    return 1.0 * _sum(furrow(y - bend - (top - k), x, 1.3, 14, 56) for k in (6, 13, 20))
 
 
 def _glabella(s: Subject, m: Lines, x: Array, y: Array) -> Array:
@@ -49,14 +55,14 @@ def _glabella(s: Subject, m: Lines, x: Array, y: Array) -> Array:
 
 
 def _nose_root(s: Subject, m: Lines, x: Array, y: Array) -> Array:
-    across = sum(furrow(y - (m.nasion + k) + 0.012 * x**2, x, 1.2, -9, 11) for k in (-3, 4))
-    slanted = sum(furrow((y - (m.nasion + 17 + k)) * 0.8 - (x - 8) * 0.6, x, 1.2, 3, 13) for k in (-5, 1, 7))
+    across = _sum(furrow(y - (m.nasion + k) + 0.012 * x**2, x, 1.2, -9, 11) for k in (-3, 4))
+    slanted = _sum(furrow((y - (m.nasion + 17 + k)) * 0.8 - (x - 8) * 0.6, x, 1.2, 3, 13) for k in (-5, 1, 7))
     return 0.9 * across + 1.1 * slanted
 
 
 def _crow(s: Subject, m: Lines, x: Array, y: Array) -> Array:
     cx, cy = m.eye_x + s.mm("eye_width") / 2 + 2, m.eye_y
-    return 1.0 * sum(furrow((y - cy) - slope * (x - cx), x, 1.1, cx + 1, cx + 19) for slope in (-0.65, -0.15, 0.35, 0.85))
+    return 1.0 * _sum(furrow((y - cy) - slope * (x - cx), x, 1.1, cx + 1, cx + 19) for slope in (-0.65, -0.15, 0.35, 0.85))
 
 
 def _infraorbital(s: Subject, m: Lines, x: Array, y: Array) -> Array:
@@ -118,7 +124,7 @@ def _mentolabial(s: Subject, m: Lines, x: Array, y: Array) -> Array:
 
 def _cheek_line(s: Subject, m: Lines, x: Array, y: Array) -> Array:
     rows = [furrow((x - m.mouth - k) + 0.03 * (y - m.stomion) ** 2 / 3, y, 1.5, m.stomion - 11, m.stomion + 13) for k in (7, 14)]
-    return 1.3 * sum(rows) - 0.8 * hill(x, y, 0, m.gnathion - 14, 16, 9)
+    return 1.3 * _sum(rows) - 0.8 * hill(x, y, 0, m.gnathion - 14, 16, 9)
 
 
 def _lip_rim(s: Subject, m: Lines, x: Array, y: Array) -> Array:
