@@ -3,8 +3,8 @@
     mxsnn faces FOLDER --subjects 16 --clips 16 --sensors 128x96 --lux 50 --camera none
     python -m benchmarks.faces_task FOLDER
 
-Ridge regression of the classes on counts per pixel and polarity, standardised; subjects held out in four folds. Nothing is selected: the
-penalty is the number of pixels.
+Ridge regression of the classes on counts per pixel and polarity, standardised; subjects held out in four folds. Nothing is
+selected: the penalty is the number of features.
 """
 
 from __future__ import annotations

@@ -106,14 +106,17 @@ class Plan:
             values = getattr(self, name)
             if not values and name != "thresholds":
                 raise UserError(f"{name}: give at least one")
-            if twice := next((value for value in values if values.count(value) > 1), None):
-                raise UserError(f"{name}: {twice} is given twice")
+            for value in values:
+                if values.count(value) > 1:
+                    raise UserError(f"{name}: {value} is given twice")
         for sensor in self.sensors:
             sensor_of(sensor)
-        if bad := next((value for value in self.lux if not (math.isfinite(value) and 0 < value <= 1e6)), None):
-            raise UserError(f"lux is above 0 and at most 1,000,000, got {bad:g}")
-        if bad := next((value for value in self.thresholds if not 0.01 <= value <= 2), None):
-            raise UserError(f"a threshold is from 0.01 to 2, got {bad:g}")
+        for lux in self.lux:
+            if not 0 < lux <= 1e6:
+                raise UserError(f"lux is above 0 and at most 1,000,000, got {lux:g}")
+        for threshold in self.thresholds:
+            if not 0.01 <= threshold <= 2:
+                raise UserError(f"a threshold is from 0.01 to 2, got {threshold:g}")
         if self.camera != "none" and self.camera not in CAMERAS:
             raise UserError(f"{self.camera!r} is no frame camera{suggestion(self.camera, ['none', *CAMERAS])}")
         if not 0 <= self.flicker <= 1:
