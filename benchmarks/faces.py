@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections import Counter
+from collections import defaultdict
 from pathlib import Path
 
 import jax
@@ -29,7 +29,7 @@ PARTS = {
 
 def shares(plan: Plan, folder: Path) -> dict[str, float]:
     """Seconds a clip of each part, and of all, once compiled."""
-    spent: Counter[str] = Counter()
+    spent: defaultdict[str, float] = defaultdict(float)
 
     def timed(part, function):
         def call(*args, **kwargs):

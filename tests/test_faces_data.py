@@ -97,6 +97,7 @@ def test_a_recording_does_not_depend_on_the_others_of_its_plan(made: Path) -> No
     assert there.events is not None and one.events == there.events.window(0, 700_000)
 
 
+@pytest.mark.slow
 def test_pieces_of_the_light_make_the_same_recording(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(faces, "PIECE", 36 * 48 * 50)
     for name, one in recordings(SMALL, 0, 1, "48x36"):
@@ -164,7 +165,7 @@ def test_a_pair_is_told_by_its_order_alone(compiled) -> None:
     """Sums over time do not tell a clip from its reversal, where the sensor has no direction of time in itself."""
     plan = replace(SMALL, pair=True, camera="none", movements=("open_mouth",))
     baked = faces._baked(plan.seed, 0, (48, 36))
-    ideal = EventCamera((48, 36), threshold_on=0.05, threshold_off=0.05)
+    ideal = EventCamera((48, 36), threshold_on=0.02, threshold_off=0.02)
     counts = []
     for shown in plan.performances(0, 0):
         ((times, light, _, _),) = faces._light(plan, baked, shown)
