@@ -23,6 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks._timing import best, machine
+from mxsnn import faces
 from mxsnn.sensors.event_camera import DAVIS346, EVK4, V2E_CLEAN, V2E_NOISY, EventCamera, V2ECamera, events, frames, voxels
 
 RATE = 1000  # samples a second
@@ -96,7 +97,23 @@ def eventcv(camera: V2ECamera, reflectance: np.ndarray) -> Callable[[], int] | N
 
 
 #: Each makes cases for so many seconds of a scene.
-CASES = (event_cameras,)
+def renderer(seconds: float) -> Iterator[Case]:
+    """A face that acts and moves, as luminance: at 128x96, times real time is thousands of frames a second."""
+    for height, width in ((96, 128), (260, 346), (480, 640)):
+        baked = faces.bake(faces.draw(jax.random.key(3)), (height, width))
+        samples = max(8, min(128, 128 * 96 * 128 // (height * width)))
+        rest, keys = faces.neutral(samples, LUX), jax.random.split(jax.random.key(0))
+        controls = rest._replace(
+            au=0.3 * jax.random.uniform(keys[0], rest.au.shape), pose=0.05 * jax.random.normal(keys[1], (samples, 6))
+        )
+
+        def drawn(baked=baked, controls=controls) -> jax.Array:
+            return jax.block_until_ready(faces.render(baked, controls))
+
+        yield Case(f"face {width}x{height}, 1000 frames a second", samples / RATE, drawn)
+
+
+CASES = (event_cameras, renderer)
 
 
 def sensitivity() -> None:

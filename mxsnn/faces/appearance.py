@@ -45,7 +45,7 @@ class Baked:
     """A subject in a light at a resolution, ready to move: a pytree, from `bake`.
 
     colour [C, h, w]: head, neck and hair at rest, premultiplied by alpha [h, w], as reflectance times shade. creases [n, h, w]:
-    relative change of colour by a wrinkle at depth 1, left ones first. turned [2, h, w]: relative change by a radian of yaw and of pitch.
+    relative change of colour by a wrinkle at depth 1, left ones first. turned [2, h, w]: the same by a radian of yaw and of pitch.
     wall [C, H, W]. paint [11, C]: PAINTS, with their shade. C is 3, linear RGB, or 1, luminance. size: (H, W) in pixels.
     """
 
