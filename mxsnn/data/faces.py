@@ -26,7 +26,6 @@ from pathlib import Path
 import jax
 import numpy as np
 
-import mxsnn
 from mxsnn.data.datasets.recordings import INDEX, write_index
 from mxsnn.data.datasheet import sheet
 from mxsnn.errors import UserError
@@ -373,11 +372,11 @@ def _configuration(plan: Plan) -> dict:
     """The plan, and the code that makes recordings of it: a set comes from one."""
     code = hashlib.sha256()
     for part in ("faces", "sensors", "data/faces.py"):
-        root = Path(mxsnn.__file__).parent / part
+        root = Path(__file__).parents[1] / part
         for path in sorted(root.rglob("*.py")) if root.is_dir() else [root]:
             code.update(path.read_bytes())
-    versions = {name: metadata.version(name) for name in ("jax", "numpy")}
-    return json.loads(json.dumps({**asdict(plan), "mxsnn": mxsnn.__version__, "code": code.hexdigest()[:16], **versions}))
+    versions = {name: metadata.version(name) for name in ("mxsnn", "jax", "numpy")}
+    return json.loads(json.dumps({**asdict(plan), "code": code.hexdigest()[:16], **versions}))
 
 
 def _same(known: Path, config: dict) -> None:
