@@ -118,6 +118,7 @@ def test_a_unit_is_seen(number: int, baked) -> None:
     assert np.abs(np.asarray(faces.render(baked, acting({number: 0.2}, lux=1.0))) - rest).max() > 0.004
 
 
+@pytest.mark.slow
 def test_landmarks_lie_where_the_picture_shows_them(where) -> None:
     """The pupil between the lids is dark, the sclera beside it bright, whatever the head does."""
     s = dataclasses.replace(person(3), fringe=jnp.float32(0), hair_length=jnp.float32(0.2))
@@ -193,6 +194,7 @@ def test_light_comes_from_its_side() -> None:
     assert left[:, 38:64].mean() > 1.15 * right[:, 38:64].mean()
 
 
+@pytest.mark.slow
 def test_the_field_is_the_same_at_every_resolution() -> None:
     """A finer image, averaged, is the coarser one; and a wider one sees the same in its middle."""
     s = person(7)
