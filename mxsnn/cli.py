@@ -279,7 +279,7 @@ def faces(
     from mxsnn.report.faces import contact_sheet
 
     if out is None and sheet is None:
-        raise UserError("give the folder OUT of the data set, or --sheet OUT.png for a look at it")
+        raise UserError("give the folder OUT of the data set, or --sheet FILE.png for a look at it")
     if workers is not None and workers < 0:
         raise UserError(f"--workers is 0 or more, got {workers}")
     lists = {"sensors": sensors, "lux": lux, "thresholds": threshold, "movements": movements}
