@@ -48,7 +48,7 @@ def equal(a, b) -> bool:
 
 def unit(one, name: str, times) -> np.ndarray:
     """The intensity of an Action Unit, the mean of both sides."""
-    return controls(one, np.asarray(times)).au[:, INDEX[int(name[2:])]].mean(1)
+    return np.asarray(controls(one, np.asarray(times)).au)[:, INDEX[int(name[2:])]].mean(1)
 
 
 def test_a_performance_depends_on_its_seeds_alone() -> None:
@@ -75,7 +75,7 @@ def test_labels_are_the_times_and_intensities_of_what_moves(one) -> None:
         value = unit(one, label.name, times)
         assert (value[times <= label.onset] == 0).all() and (value[times >= label.offset] < 1e-12).all()
         assert (value[(times > label.onset + 999) & (times < label.offset - 2999)] > 0).all()
-        assert value[times == label.apex] == pytest.approx(value.max()) == pytest.approx(label.intensity)
+        assert value[times == label.apex].item() == pytest.approx(value.max()) == pytest.approx(label.intensity)
         early = times < label.apex - 0.2 * (label.apex - label.onset)
         assert value[early].max() < value[times == label.apex]
     moving = {UNITS[k].number for k in np.flatnonzero(controls(one, np.arange(0, DURATION, 1000)).au.any((0, 2)))}
