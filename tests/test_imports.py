@@ -59,6 +59,7 @@ HOMES: dict[str, set[str]] = {
     "av": {"events", "report"},
     "PIL": {"events", "report"},
     "matplotlib": {"report"},
+    "cv2": set(),
     "torch": {"interop"},
     "snntorch": {"interop"},
     "spikingjelly": {"interop"},
