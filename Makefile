@@ -1,11 +1,13 @@
 # `make demo` and `make test` are each enough alone on a fresh machine with a Python and the package index.
 #   PYTHON=3.11      a version, or a command; without it the newest of 3.13, 3.12 and 3.11 that runs
 #   VENV=.venv-311   another place for the environment
+#   JOBS=1           how many processes run the tests, else 2
 #   ARGS='-k lif'    more arguments for pytest, or for the experiment of the demo
 VENV ?= .venv
 PYTHON ?=
 PY = $(VENV)/bin/python
-PYTEST = $(PY) -m pytest -q
+JOBS ?= 2
+PYTEST = $(PY) -m pytest -q -n $(JOBS) --dist worksteal
 
 .PHONY: help setup demo test test-slow test-peers peers lint format constraints clean
 
