@@ -90,3 +90,15 @@ def test_the_code_about_batches_runs_and_lists_each_encoding(tmp_path, monkeypat
     assert shown.batch["frames"].shape == (32, 10, *shown.size[::-1], 2)
     assert shown.batch["weight"].sum() == shown.recordings.test.sum() % 32
     assert all(f"`{cls.__name__}(" in document and f"`{cls.function.__name__}`" in document for cls in ENCODINGS)
+
+
+@pytest.mark.slow
+def test_the_code_about_faces_runs(tmp_path, monkeypatch) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "faces.md").read_text("utf-8"), re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    names: dict = {}
+    for block in blocks:
+        exec(block, names)
+    assert names["grid"].shape == (5, 24, 32, 1) and len(names["stream"]) > 0
+    assert np.array_equal(names["back"], names["light"][::-1])
+    assert names["radiance"].shape == (3, 96, 128) and names["points"].shape == (3, 68, 2)
