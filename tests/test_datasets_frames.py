@@ -383,7 +383,6 @@ def test_the_real_pictures_with_the_real_table(test_data: Path, tmp_path: Path) 
     names = ("pyfeat_AU1.gif", "pyfeat_smiling.gif", "pyfeat_single_face.mp4", "pyfeat_OpenFace_Test.csv")
     if not all((folder / name).is_file() for name in names):
         pytest.skip(f"no {', '.join(names)} in {folder}")
-    pytest.importorskip("av", reason="needs the extra video")
     for name in names:
         shutil.copy(folder / name, tmp_path)
     with (folder / names[3]).open() as file:

@@ -9,6 +9,7 @@ import warnings
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -223,7 +224,6 @@ def test_images_that_would_fill_the_memory(tmp_path: Path, monkeypatch: pytest.M
 
 def film(path: Path, pictures: np.ndarray, times: list[int], pix_fmt: str, codec: str) -> None:
     """A video without loss, frames at these times (ms)."""
-    av = pytest.importorskip("av")
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=100)
         stream.height, stream.width, stream.pix_fmt = *pictures.shape[1:3], pix_fmt
@@ -300,7 +300,6 @@ def test_a_telephone_held_upright(tmp_path: Path) -> None:
 
 
 def test_a_real_video(test_data: Path) -> None:
-    pytest.importorskip("av")
     frames = read_frames(test_data / "rgb" / "pyfeat_single_face.mp4")
     assert frames.images.shape == (72, 360, 640, 3)
     np.testing.assert_allclose(frames.t, np.arange(72) * 1e6 / 30, atol=1)

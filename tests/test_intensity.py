@@ -560,8 +560,6 @@ def test_floats_out_of_range(transform: Any, values: list[float]) -> None:
 @pytest.mark.parametrize("name", ["pyfeat_smiling.gif", "pyfeat_single_face.mp4"])
 def test_a_real_video(test_data: Path, name: str) -> None:
     """A face: brightness comes back from rates, the face itself from the events of its frames, on the host and on the device."""
-    if name.endswith("mp4"):
-        pytest.importorskip("av")
     frames = read_frames(test_data / "rgb" / name)
     n = 6
     stop = int(frames.t[-1]) + 1
