@@ -110,7 +110,8 @@ def test_any_bytes(tmp_path_factory: pytest.TempPathFactory, data: bytes, kind: 
 
 
 def test_files_of_another_writer(tmp_path: Path) -> None:
-    faery = pytest.importorskip("faery")
+    import faery
+
     random = np.random.default_rng(0)
     n = 20_000
     theirs = np.zeros(n, faery.EVENTS_DTYPE)

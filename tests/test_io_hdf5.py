@@ -231,13 +231,13 @@ def test_what_dsec_cannot_hold(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("codec", ["zstd", "lz4"])
 def test_dsec_of_other_codecs(tmp_path: Path, codec: str) -> None:
-    pytest.importorskip("hdf5plugin")
     write(tmp_path / "a.h5", random_events(), "dsec", codec=codec)
     assert read(tmp_path / "a.h5") == random_events()
 
 
 def test_blosc_as_dsec_has_it(tmp_path: Path) -> None:
-    plugin = pytest.importorskip("hdf5plugin")
+    import hdf5plugin as plugin
+
     path = put(tmp_path / "a.h5", "dsec")
     with h5py.File(path, "r+") as file:
         for name in "txyp":

@@ -334,7 +334,8 @@ def test_triggers_of_a_real_recording(test_data: Path) -> None:
 
 @pytest.mark.parametrize("name", ["evt3_with_triggers.raw", "evt2_sample.raw"])
 def test_samples_as_faery_reads_them(test_data: Path, name: str) -> None:
-    faery = pytest.importorskip("faery")
+    import faery
+
     path = test_data / "events" / name
     same(read(path), faery.events_stream_from_file(path).to_array(), "on")
 
@@ -465,7 +466,8 @@ def realistic(seed: int, n: int = 20_000) -> Events:
 
 @pytest.mark.parametrize("name", ["evt2", "evt3", "dat"])
 def test_others_read_what_is_written(tmp_path: Path, name: str) -> None:
-    faery = pytest.importorskip("faery")
+    import faery
+
     path = tmp_path / f"a{SUFFIX[name]}"
     for seed in range(3):
         events = realistic(seed)
@@ -485,7 +487,8 @@ def test_evt3_reads_what_is_written(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["evt2", "evt3", "dat"])
 def test_what_others_write_is_read(tmp_path: Path, name: str) -> None:
-    faery = pytest.importorskip("faery")
+    import faery
+
     events = realistic(11)
     array = np.empty(len(events), faery.EVENTS_DTYPE)
     for field in "txyp":

@@ -227,7 +227,8 @@ def test_a_real_file(test_data: Path) -> None:
 
 
 def test_a_file_of_another_writer(tmp_path: Path) -> None:
-    faery = pytest.importorskip("faery")
+    import faery
+
     theirs = np.zeros(500, faery.EVENTS_DTYPE)
     theirs["t"], theirs["x"] = np.arange(500) * 1000, np.arange(500)
     faery.events_stream_from_array(theirs, (640, 480)).to_file(tmp_path / "a.csv")

@@ -261,7 +261,8 @@ def test_pictures_that_are_equal_stay_apart(shown) -> None:
 
 
 def test_an_mp4(saved: Path, tmp_path: Path) -> None:
-    av = pytest.importorskip("av")
+    import av
+
     player.view(saved, tmp_path / "a.mp4", window=10_000, slow=10, scale=67)
     with av.open(str(tmp_path / "a.mp4")) as container:
         stream = container.streams.video[0]
@@ -278,7 +279,8 @@ def test_an_mp4(saved: Path, tmp_path: Path) -> None:
 
 
 def test_an_odd_picture_becomes_even(shown) -> None:
-    av = pytest.importorskip("av")
+    import av
+
     path = shown(Recording(None, frames={"rgb": frames([0, 33_000], (333, 77))}), "a.mp4", scale=1)
     with av.open(str(path)) as container:
         stream = container.streams.video[0]

@@ -44,7 +44,6 @@ def run(xs: Array) -> Array:
 
 def checked(folder: Path, text: str) -> str:
     """What the checker says of a user's file, "" where that is nothing."""
-    pytest.importorskip("pyrefly")
     (folder / "user.py").write_text(text)
     root = Path(__file__).parents[1]
     (folder / "pyrefly.toml").write_text(f'preset = "strict"\nsearch-path = ["{root.as_posix()}"]\n')

@@ -213,8 +213,6 @@ def test_cameras_by_name() -> None:
 @pytest.mark.parametrize("name", ["pyfeat_smiling.gif", "pyfeat_single_face.mp4"])
 def test_real_videos(test_data: Path, tmp_path: Path, name: str) -> None:
     """A face that moves: events where the frames change, and when; fewer in a static scene's noise than in the movement."""
-    if name.endswith("mp4"):
-        pytest.importorskip("av")
     out = tmp_path / "face.mxr"
     assert main(["simulate", str(test_data / "rgb" / name), str(out), "--sensor", "v2e-clean:64x48"]) == 0
     found = open_recording(out)
@@ -271,7 +269,6 @@ def test_mistakes_are_one_line(folder: Path, capsys: pytest.CaptureFixture[str],
 
 
 def test_files_that_are_no_video(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    pytest.importorskip("av")
     (tmp_path / "empty").mkdir()
     (tmp_path / "text.mp4").write_text("no video")
     (folder / "1.png").unlink()
