@@ -1,0 +1,77 @@
+"""What is installed, and on what it runs."""
+
+from __future__ import annotations
+
+import os
+from argparse import ArgumentParser
+from importlib import metadata
+
+from mxsnn import __version__
+from mxsnn.cli.arguments import add_json
+from mxsnn.cli.terminal import show
+from mxsnn.errors import UserError
+
+EXTRAS = {
+    "cuda12": ("jax-cuda12-plugin",),
+    "cuda13": ("jax-cuda13-plugin",),
+    "tpu": ("libtpu",),
+    "experiments": ("tyro",),
+    "codecs": ("hdf5plugin",),
+    "video": ("av",),
+    "peers": ("torch", "snntorch", "spikingjelly"),
+}
+"""What an extra of mxsnn must bring to count as installed."""
+
+WITHOUT = {
+    "expelliarmus": "nothing in mxsnn lacks it; tonic asks for it on account of Prophesee's raw files and, in 1.7, uses it nowhere",
+    "aedat": "no AEDAT4 files",
+    "av": "no video files; mxsnn[video] brings it",
+    "h5py": "no HDF5 files, and so no recording files",
+    "hdf5plugin": "no HDF5 files of codecs other than gzip, such as DSEC's; mxsnn[codecs] brings it",
+    "matplotlib": "no figures",
+    "numba": "no raw files",
+    "pillow": "no image files",
+    "tqdm": "no training",
+    "tyro": "no command lines of experiments/; mxsnn[experiments] brings it",
+    "torch": "no comparisons with other libraries; mxsnn[peers] brings it",
+    "snntorch": "no comparisons with snnTorch; mxsnn[peers] brings it",
+    "spikingjelly": "no comparisons with SpikingJelly; mxsnn[peers] brings it",
+}
+"""What does not work where a package is missing, beside those that every run records (`mxsnn.training.run.PACKAGES`)."""
+
+
+def add(parser: ArgumentParser) -> None:
+    add_json(parser)
+
+
+def run(json: bool) -> None:
+    try:
+        from mxsnn.training.run import environment
+
+        found = environment()
+    except ImportError as error:
+        raise UserError(f"mxsnn is not wholly installed ({error}); install it again") from error
+    except RuntimeError as error:  # of JAX, where JAX_PLATFORMS or a driver is wrong
+        reason = str(error).splitlines()[0]
+        raise UserError(f"JAX finds no device ({reason}); JAX_PLATFORMS={os.environ.get('JAX_PLATFORMS', '')}") from error
+    found.pop("command")
+    versions = found["versions"] | {name: _version(name) for name in WITHOUT} | {"mxsnn": __version__}
+    extras = {extra: all(_version(name) for name in names) for extra, names in EXTRAS.items()}
+    missing = {name: WITHOUT.get(name, "install mxsnn again") for name, version in versions.items() if version is None}
+    found |= {"versions": versions, "extras": extras, "missing": missing}
+    lines = {name: version or f"missing: {missing[name]}" for name, version in versions.items()}
+    lines |= {
+        "extras": ", ".join(extra for extra, there in extras.items() if there) or "none",
+        "commit": found["commit"] or "unknown: not run from a checkout",
+        "platform": found["platform"],
+        "processor": f"{found['processor']}, {found['cores']} cores",
+        "devices": ", ".join(found["devices"]),
+    }
+    show(found, lines, json)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
