@@ -103,6 +103,23 @@ def test_a_blink_closes_the_eye(where) -> None:
     assert np.abs(points[[37, 38, 43, 44], 1] - points[[41, 40, 47, 46], 1]).max() < 1.0
 
 
+@pytest.mark.slow
+def test_the_upper_teeth_stay_with_the_skull(where) -> None:
+    """However far the jaw falls, their edge stays where it is, and is never the lips' own."""
+    s, size = person(21), (480, 640)
+    baked_ = faces.bake(s, size)
+    edges = []
+    for units in ({25: 1.0, 26: 0.5}, {26: 1.0}, {27: 0.5}, {27: 1.0}):
+        image = np.asarray(faces.render(baked_, acting(units, lux=1.0)))[0]
+        points = np.asarray(where(s, acting(units), size))[0]
+        top, bottom = round(float(points[62, 1])) + 1, round(float(points[66, 1]))
+        column = image[top:bottom, round(float(points[62, 0]))]
+        dark = int(np.argmax(column < 0.5 * column[:4].max()))  # below the teeth lies the cavity
+        assert 0 < dark < len(column) / 2
+        edges.append(top + dark)
+    assert max(edges) - min(edges) <= 1
+
+
 @pytest.mark.parametrize("number", [n for n in NUMBERS if not UNITS[INDEX[n]].one])
 def test_a_side_moves_alone(number: int, baked) -> None:
     controls = faces.neutral(2, 1.0)

@@ -15,6 +15,7 @@ from mxsnn.faces.motion import (
     BACKGROUND,
     CLASSES,
     DURATION,
+    FASTEST,
     INTENSITY,
     MARGIN,
     MOVEMENTS,
@@ -98,7 +99,19 @@ def test_the_movement_is_marked_by_its_target(one) -> None:
     else:
         assert TOTAL[0] - 2 <= main.offset - main.onset <= TOTAL[1] + 2
         assert 0.95 * INTENSITY[0] <= main.intensity <= 1.05 * INTENSITY[1]
-    assert main.apex - main.onset < main.offset - main.apex  # fast onset, slow offset
+    assert main.apex - main.onset <= main.offset - main.apex + 2  # fast onset, slow offset
+
+
+def test_nothing_moves_faster_than_a_lid_in_a_blink() -> None:
+    """The briefest are weak rather than fast, and still as strong as level A."""
+    shown = [performance(5, s, c, movement) for s in range(40) for c in range(5) for movement in ("Smile", "Frown")]
+    pulses = [pulse for one in shown for pulse in (*one.target, *one.others)]
+    for pulse in pulses:
+        for span in (pulse.apex - pulse.onset, pulse.offset - pulse.release):
+            assert span + 2 >= 0.98 * FASTEST * pulse.intensity
+    brief = [one.target[0] for one in shown if one.target[0].offset - one.target[0].onset < 60_000]
+    assert len(brief) > 30 and 0.19 < min(pulse.intensity for pulse in brief) < max(pulse.intensity for pulse in brief) < 0.5
+    assert max(one.target[0].intensity for one in shown) > 0.65
 
 
 @settings(max_examples=25)

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from mxsnn.faces.motion import BACKGROUND, DISTANCE, INTENSITY, MARGIN, MOVEMENTS, TOTAL, confused
+from mxsnn.faces.motion import BACKGROUND, DISTANCE, FASTEST, INTENSITY, MARGIN, MOVEMENTS, TOTAL, confused
 from mxsnn.faces.pose import FIELD
 from mxsnn.sensors.rgb_camera import CAMERAS
 
@@ -81,6 +81,8 @@ hot pixels differ from pixel to pixel and are a sensor's own in all its recordin
 
 - Movement: onset to offset evenly in the logarithm from {TOTAL[0] / 1e3:g} to {TOTAL[1] / 1e3:g} ms, rise 20 to 35 % of it,
   hold 10 to 20 %; intensity {INTENSITY[0]:g} to {INTENSITY[1]:g}; minimum-jerk profiles; sides differ by 12 % (standard deviation).
+  No unit goes from 0 to 1 faster than in {FASTEST / 1e3:g} ms, so that the briefest movements rise for up to half of their time and
+  are weak: at most {TOTAL[0] / 2 / FASTEST:.2f} in {TOTAL[0] / 1e3:g} ms.
   Blinks: closing 78 +- 10 ms, opening 2 to 3 times as long, depth 0.5 to 1.
   Anywhere in the clip but its first and last {MARGIN / 1e3:g} ms.
 - Background: on average one weak, slow movement a second (intensity 0.03 to 0.15, 300 to 900 ms)

@@ -50,6 +50,10 @@ TOTAL = (40_000, 500_000)
 """us from onset to offset of a movement, drawn evenly in the logarithm: those of micro-expressions."""
 
 INTENSITY = (0.2, 0.7)
+"""Of a movement, drawn evenly; for the briefest, up to what `FASTEST` lets them reach."""
+
+FASTEST = 66_000
+"""us in which a unit goes from 0 to 1 at least: a lid's in a spontaneous blink, the fastest that a face is known to do."""
 
 VESTIBULAR = 0.975
 """The part of the head's rotation that the eyes compensate."""
@@ -264,8 +268,11 @@ def _target(rng: np.random.Generator, movement: str, duration: int, briefest: in
         phases, intensity = _blink(rng, 77.6, 10.0), rng.uniform(0.5, 1.0)
     else:
         total = np.exp(rng.uniform(np.log(briefest), np.log(TOTAL[1])))
-        rise, hold = rng.uniform(0.2, 0.35), rng.uniform(0.1, 0.2)
-        phases, intensity = np.array([rise, hold, 1 - rise - hold]) * total, rng.uniform(*INTENSITY)
+        rise, hold = rng.uniform(0.2, 0.35) * total, rng.uniform(0.1, 0.2) * total
+        intensity = rng.uniform(INTENSITY[0], min(INTENSITY[1], total / 2 / FASTEST))
+        rise = max(rise, intensity * FASTEST)
+        hold = min(hold, total - 2 * rise)  # what falls, falls no faster than it rose
+        phases = np.array([rise, hold, total - rise - hold])
     start = rng.uniform(MARGIN, duration - MARGIN - phases.sum())
     return tuple(_pulse(rng, unit, start, phases, part * intensity) for unit, part in units.items())
 
@@ -284,7 +291,7 @@ def _spontaneous(rng: np.random.Generator, duration: int, rate: float) -> list[P
     """Spontaneous blinks at `rate` Hz, those within the clip."""
     found, start = [], rng.exponential(1e6 / rate)
     while start < duration:
-        phases, depth = _blink(rng, 66.0, 8.0), rng.uniform(0.5, 1.0)
+        phases, depth = _blink(rng, FASTEST / 1e3, 8.0), rng.uniform(0.5, 1.0)
         if start + phases.sum() < duration:
             found.append(_pulse(rng, 45, start, phases, depth))
         start += phases.sum() + rng.exponential(1e6 / rate)

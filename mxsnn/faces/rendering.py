@@ -100,7 +100,7 @@ def _frame(b: Baked, c: Controls) -> Array:
 
     clear = 1 - sample(b.alpha)
     width = pixel / t.scale
-    layers = _mouth(m, x, v, up, low, width)
+    layers = _mouth(m, action.lips, x, v, up, low, (head_x, head_y), width)
     eyes = [_eye(b, side, action.lids[side], c.gaze, t, head_x, head_y) for side in (0, 1)]
     out = []
     for channel, colour in enumerate(b.colour):
@@ -120,21 +120,19 @@ def _over(image: Array, layers: list, paint: Array) -> Array:
     return image
 
 
-def _mouth(m: geometry.Lines, x: Array, v: Array, up: Array, low: Array, width) -> list:
-    """Layers of the open mouth: cover, paint, gain."""
+def _mouth(m: geometry.Lines, lips: Array, x: Array, v: Array, up: Array, low: Array, head: tuple[Array, Array], width) -> list:
+    """Layers of the open mouth: cover, paint, gain. The upper teeth are the skull's, whose x and y are `head`."""
     between = _ramp(v + up, width) - _ramp(v - low, width)
-    lens = jnp.clip(1 - (x / (0.86 * m.mouth)) ** 2, 0, 1)
-    edge = 2.2 * jnp.sqrt(lens + 1e-3) - 0.2
-    teeth = _ramp(v + up, width) - _ramp(v - jnp.minimum(edge, low), width)
-    lower_edge = jnp.maximum(low - 1.6, jnp.minimum(edge, low))
-    lower = (_ramp(v - lower_edge, width) - _ramp(v - low, width)) * jnp.clip((low - 7) / 6, 0, 1)
+    arch = jnp.clip(1 - (head[0] / (0.95 * m.mouth)) ** 2, 0, 1)
+    upper = between * _ramp(m.stomion + 0.8 + 1.6 * arch - head[1], width)
+    lower = between * _ramp(v - jnp.maximum(lips[1], 0) + 2.0, width) * jnp.clip((low - 7) / 6, 0, 1)
     tongue = between * jax.nn.sigmoid((v - 0.45 * low - 3) / 2.0) * jnp.clip((low - 4) / 8, 0, 0.8)
-    dim = 0.55 + 0.45 * lens
+    lit = 1 - 0.85 * jnp.exp(-(up + low) / 2.0)  # lips that hardly part keep the light out
     return [
         (between, "cavity", 1.0),
         (tongue, "tongue", 1.0),
-        (lower * lens, "teeth", 0.6),
-        (teeth * jnp.sqrt(lens + 1e-3), "teeth", dim),
+        (lower, "teeth", 0.6),
+        (upper * jnp.sqrt(arch + 1e-3), "teeth", lit * (0.55 + 0.45 * arch)),
     ]
 
 

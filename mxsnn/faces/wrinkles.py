@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import operator
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
@@ -25,8 +26,8 @@ def furrow(across: Array, along: Array, width, start, end) -> Array:
     """A furrow of depth 1 between two soft ridges: `across` its line in mm, `along` it from start to end in mm."""
     p = across / width
     profile = -jnp.exp(-(p**2)) + 0.45 * jnp.exp(-(((jnp.abs(p) - 2.0) / 1.1) ** 2))
-    soft = 0.18 * (end - start)
-    return profile * jnp.clip((along - start) / soft, 0, 1) * jnp.clip((end - along) / soft, 0, 1)
+    share = jnp.clip((along - start) / (end - start), 0, 1)
+    return profile * (1 - (2 * share - 1) ** 4) ** 2
 
 
 def _sum(parts: Iterable[Array]) -> Array:
@@ -107,14 +108,15 @@ def _dimple(s: Subject, m: Lines, x: Array, y: Array) -> Array:
 
 
 def _corner_fold(s: Subject, m: Lines, x: Array, y: Array) -> Array:
-    line = m.mouth + 1.5 + 0.18 * (y - m.stomion)
-    fold = furrow(x - line, y, 1.6, m.stomion - 1, m.stomion + 17)
-    return 1.6 * fold + 1.3 * hill(x, y, m.mouth - 6, m.stomion + 12, 6, 4) - 1.2 * hill(x, y, m.mouth + 1, m.stomion + 3, 3, 2)
+    line = m.mouth + 1.0 + 0.1 * (y - m.stomion) + 0.012 * (y - m.stomion) ** 2
+    fold = furrow(x - line, y, 1.6, m.stomion - 3, m.stomion + 15)
+    return 1.5 * fold + 1.3 * hill(x, y, m.mouth - 6, m.stomion + 12, 6, 4) - 1.2 * hill(x, y, m.mouth + 1, m.stomion + 3, 3, 2)
 
 
 def _chin_boss(s: Subject, m: Lines, x: Array, y: Array) -> Array:
-    pits = jnp.sin(x * 0.95 + 0.3) * jnp.sin(y * 0.85) + jnp.sin(0.63 * x + 0.71 * y) * 0.6
-    return 0.55 * pits * hill(x, y, 0, m.gnathion - 15, 10, 7) + 1.6 * hill(x, y, 0, m.gnathion - 15, 11, 7)
+    waves = ((0.7 + 0.13 * k, 2.4 * k) for k in range(6))  # the golden angle: they never line up
+    pits = _sum(jnp.sin(f * (x * math.cos(a) + y * math.sin(a)) + 3 * a) for f, a in waves)
+    return 0.26 * pits * hill(x, y, 0, m.gnathion - 15, 10, 7) + 1.6 * hill(x, y, 0, m.gnathion - 15, 11, 7)
 
 
 def _mentolabial(s: Subject, m: Lines, x: Array, y: Array) -> Array:
