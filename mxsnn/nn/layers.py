@@ -1,4 +1,4 @@
-"""The flax.nnx edge: layers with time. Those that keep state are scanned; those that do not are applied once over T*B."""
+"""Layers of neurons, and the stack that they make with others."""
 
 from __future__ import annotations
 
