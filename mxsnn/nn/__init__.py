@@ -1,0 +1,27 @@
+"""The flax.nnx edge: layers with time. Those that keep state are scanned; those that do not are applied once over T*B."""
+
+from mxsnn.nn.layers import (
+    Readout,
+    Recurrent,
+    Spiking,
+    Stack,
+    Temporal,
+    count,
+    last,
+    max_pool,
+    maximum,
+    mean,
+)
+
+__all__ = [
+    "Readout",
+    "Recurrent",
+    "Spiking",
+    "Stack",
+    "Temporal",
+    "count",
+    "last",
+    "max_pool",
+    "maximum",
+    "mean",
+]
