@@ -1,7 +1,8 @@
 """The conformance checks that every neuron passes, for those who write one: `mxsnn.testing.check(MyNeuron())`.
 
 Each check takes a neuron, raises AssertionError with what it found, and works on small arrays `[T, B, N]` of strong, mixed input,
-so that spikes, silence and saturation all occur.
+so that spikes, silence and saturation all occur. A neuron whose input has another unit than its threshold's says how much it
+takes: `drive: ClassVar[float] = 1000.0` for an input in pA, say.
 """
 
 from __future__ import annotations
@@ -30,6 +31,11 @@ def inputs(seed: int = 0, shape: tuple[int, ...] = (T, B, N)) -> Array:
     return jnp.asarray(0.4 + 0.8 * noise + np.linspace(-0.5, 1.5, shape[-1]), jnp.float32)
 
 
+def driving(neuron: Neuron, seed: int = 0, shape: tuple[int, ...] = (T, B, N)) -> Array:
+    """`inputs` in the neuron's unit: times the `drive` that it declares, 1 where it declares none."""
+    return getattr(neuron, "drive", 1.0) * inputs(seed, shape)
+
+
 @functools.partial(jax.jit, static_argnames="backend")
 def _run(neuron, xs, state=None, backend="auto"):
     """`unroll`, compiled once for all checks and all values of the parameters."""
@@ -51,7 +57,7 @@ def check_state(neuron: Neuron) -> None:
 def check_outputs(neuron: Neuron) -> None:
     """Outputs come from the declared set and have the shape of the input; they and the state are finite."""
     for scale in (0.0, 1.0, 30.0):
-        state, out = _run(neuron, scale * inputs())
+        state, out = _run(neuron, scale * driving(neuron))
         assert out.shape == (T, B, N), f"out has shape {out.shape} for inputs {(T, B, N)}"
         assert np.isfinite(out).all(), f"outputs are not finite at {scale} times the usual input"
         # A membrane that is not a number never fires again: its outputs, all zero, do not show it.
@@ -59,13 +65,17 @@ def check_outputs(neuron: Neuron) -> None:
             f"the state is not finite at {scale} times the usual input"
         )
         assert np.asarray(out) in Outputs.of(neuron), f"declared {Outputs.of(neuron)}, got {np.unique(out)[:8]}"
+        assert scale != 1 or len(np.unique(out)) > 1, (
+            f"the usual input, about {float(jnp.abs(driving(neuron)).mean()):.3g}, never fires it: the checks see no spike; "
+            "declare what does as the class attribute `drive`"
+        )
 
 
 def check_elementwise(neuron: Neuron) -> None:
     """What one element receives changes nothing in another: no mixing over the batch or the neurons."""
-    xs = inputs()
+    xs = driving(neuron)
     for seed in range(3):
-        other = inputs(seed + 1).at[:, 1, 2].set(xs[:, 1, 2])
+        other = driving(neuron, seed + 1).at[:, 1, 2].set(xs[:, 1, 2])
         a, b = (jax.tree.leaves(_run(neuron, x)) for x in (xs, other))
         for before, after in zip(a, b, strict=True):
             one, two = before[..., 1, 2], after[..., 1, 2]
@@ -74,8 +84,8 @@ def check_elementwise(neuron: Neuron) -> None:
 
 def check_causal(neuron: Neuron) -> None:
     """Outputs up to t depend on inputs up to t alone, and nothing is remembered from one run to the next."""
-    xs, cut = inputs(), T // 2
-    other = xs.at[cut:].set(inputs(1)[cut:] + 3)
+    xs, cut = driving(neuron), T // 2
+    other = xs.at[cut:].set(driving(neuron, 1)[cut:] + 3)
 
     def outputs(x):
         return np.asarray(_run(neuron, x)[1])
@@ -89,7 +99,7 @@ def check_causal(neuron: Neuron) -> None:
 
 def check_streaming(neuron: Neuron) -> None:
     """A sequence fed in chunks, the state handed on, equals one pass."""
-    xs = inputs()
+    xs = driving(neuron)
     state, whole = _run(neuron, xs)
     rest = neuron.init((B, N), jnp.float32)
     for cut in (1, 5, T - 1):
@@ -101,7 +111,7 @@ def check_streaming(neuron: Neuron) -> None:
 
 def check_backends(neuron: Neuron) -> None:
     """Every backend gives the values and gradients (inputs, initial state, parameters) of `scan`."""
-    xs, weights = inputs(), inputs(7)
+    xs, weights = driving(neuron), inputs(7)
     start = jax.tree.map(lambda s: s + 0.1, neuron.init((B, N), jnp.float32))
 
     def loss(arguments, backend):
@@ -120,7 +130,7 @@ def check_backends(neuron: Neuron) -> None:
 
 def check_gradients(neuron: Neuron) -> None:
     """Gradients are finite everywhere, and reach the input and each parameter that the result depends on."""
-    xs, weights = inputs(), inputs(7)
+    xs, weights = driving(neuron), inputs(7)
 
     def run(leaves, x):
         state, out = _run(_with(neuron, leaves), x)
@@ -159,13 +169,13 @@ def check_one_trace(neuron: Neuron) -> None:
 
     leaves = _leaves(neuron)
     for factor in (1.0, 1.1, 1.2):
-        run(_with(neuron, {name: leaf * factor for name, leaf in leaves.items()}), inputs())
+        run(_with(neuron, {name: leaf * factor for name, leaf in leaves.items()}), driving(neuron))
     assert len(traces) == 1, f"{len(traces)} traces for three values of the parameters"
     if any(f.default is f.default_factory is dataclasses.MISSING for f in dataclasses.fields(neuron)):
         return  # it cannot be made a second time without its arguments
     traces.clear()
     for twin in (type(neuron)(), type(neuron)()):
-        run(_with(twin, leaves), inputs(1))
+        run(_with(twin, leaves), driving(neuron, 1))
     assert len(traces) <= 1, (
         f"{len(traces)} traces for two neurons made alike: does a function that it is given compare by identity?"
     )
@@ -176,15 +186,15 @@ def check_vmap(neuron: Neuron) -> None:
     variants = [_with(neuron, {k: v * f for k, v in _leaves(neuron).items()}) for f in (1.0, 1.25)]
     if not _leaves(neuron):
         return
-    together = jax.vmap(lambda n: _run(n, inputs())[1])(jax.tree.map(lambda *v: jnp.stack(v), *variants))
+    together = jax.vmap(lambda n: _run(n, driving(neuron))[1])(jax.tree.map(lambda *v: jnp.stack(v), *variants))
     for one, row in zip(variants, together, strict=True):
-        np.testing.assert_allclose(_run(one, inputs())[1], row, **TOLERANCE)
+        np.testing.assert_allclose(_run(one, driving(neuron))[1], row, **TOLERANCE)
 
 
 def check_per_neuron(neuron: Neuron) -> None:
     """Parameters may be arrays `[N]`, one value a neuron; equal values then give what a scalar gives."""
     arrays = _with(neuron, {k: jnp.broadcast_to(v, (N,)) if v.ndim == 0 else v for k, v in _leaves(neuron).items()})
-    np.testing.assert_allclose(_run(neuron, inputs())[1], _run(arrays, inputs())[1], **TOLERANCE)
+    np.testing.assert_allclose(_run(neuron, driving(neuron))[1], _run(arrays, driving(neuron))[1], **TOLERANCE)
 
 
 CHECKS: tuple[Callable[[Neuron], None], ...] = (

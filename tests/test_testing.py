@@ -189,8 +189,19 @@ class IsBatchedWrongly(Sound):
         return v * jnp.exp(-1 / first_of_the_batch(jnp.asarray(self.tau))) + x
 
 
-def test_the_neuron_without_a_fault_passes():
-    testing.check(Sound())
+@parameters
+class NeverFires(Sound):
+    threshold: float = positive(1000.0)
+
+
+@parameters
+class FiresFromMore(NeverFires):
+    drive: ClassVar[float] = 1000.0
+
+
+@pytest.mark.parametrize("neuron", [Sound(), FiresFromMore()], ids=lambda n: type(n).__name__)
+def test_the_neuron_without_a_fault_passes(neuron):
+    testing.check(neuron)
 
 
 # The fault, the check that is meant for it with what it says, and others that cannot but see it too.
@@ -204,6 +215,7 @@ FAULTS = [
     (HasInfiniteGradients, "check_gradients", "not finite at 0.0 times", set()),
     (Overflows, "check_outputs", "state is not finite at 30.0 times", {"check_gradients"}),
     (FiresTwice, "check_outputs", r"BINARY.*got \[0\. 2\.\]", set()),
+    (NeverFires, "check_outputs", r"about 1\.16, never fires it: .* declare what does as the class attribute `drive`", set()),
     (HasANumberInItsProgram, "check_one_trace", "gain is a number but static", set()),
     (HasAFunctionPerInstance, "check_one_trace", "2 traces for two neurons made alike", set()),
     (SharesItsParameters, "check_per_neuron", "Not equal to tolerance", set()),
