@@ -5,7 +5,8 @@ straight to voxels of 10 bins. Beside it, turn by turn, stands `eventcv.simulate
 frames with the same constants, where that package is installed; it takes 8 bits and undoes their gamma, so its events are about as
 many, not the same. The best time of each counts; "times real time" is seconds of the scene by seconds of the computer.
 
-`--sensitivity` prints instead how many events a scene makes when each constant is halved and doubled.
+`--sensitivity` prints instead how many events a scene makes when each constant is halved and doubled, `--noise` how many the noise
+of each preset makes in how much light, and beside it what was published of a sensor.
 """
 
 from __future__ import annotations
@@ -25,6 +26,13 @@ import numpy as np
 from benchmarks._timing import best, machine
 from mxsnn import faces
 from mxsnn.sensors.event_camera import DAVIS346, EVK4, V2E_CLEAN, V2E_NOISY, EventCamera, V2ECamera, events, frames, voxels
+from mxsnn.sensors.presets import SENSORS
+
+#: Noise of an EVK4 at its default settings, events per pixel and second by lux on the sensor, from the parameters that Root, Mujo
+#: and Xu fitted to recordings of still scenes of 0.15 to 25 lux ("Noise2Params", arXiv 2605.16317; threshold 0.15 +- 0.0065).
+PUBLISHED = dict(
+    zip((0.15, 0.5, 1, 2, 3, 5, 8, 12, 18, 25), (0.723, 1.352, 1.823, 2.123, 2.061, 1.667, 1.11, 0.649, 0.317, 0.162), strict=True)
+)
 
 RATE = 1000  # samples a second
 LUX = 50.0
@@ -140,6 +148,33 @@ def sensitivity() -> None:
                 print(f"| {sensor} | {lux:g} | {name} | " + " | ".join(f"{rate:.3g}" for rate in rates) + " |", flush=True)
 
 
+def noise_rate(camera: EventCamera, light: float) -> float:
+    """Events per pixel and second by the noise alone before a still surface, the mean over thresholds as they are drawn."""
+    image = jnp.full((100, 100), light, jnp.float32)
+    state = dataclasses.replace(camera, sensor_size=(100, 100)).init(jax.random.key(0), image)
+    return float(sum((state.spread * rate).mean() for rate in camera.noise_rates(image, state.on, state.off)))
+
+
+def noise() -> None:
+    """Prints the noise of each preset by light, of the sensors at three thresholds, and that of the EVK4 beside the published."""
+    lux, grey = (0.05, 0.5, 5.0, 50.0, 500.0), (0.0, 64.0, 128.0, 191.0, 255.0)
+    sensors = {name: camera for name, camera in SENSORS.items() if not isinstance(camera, V2ECamera)}
+    print("| sensor | threshold | " + " | ".join(f"{value:g} lux" for value in lux) + " |\n|---|---|" + "---|" * len(lux))
+    for name, camera in sensors.items():
+        for threshold in (0.1, 0.2, 0.3):
+            varied = dataclasses.replace(camera, threshold_on=threshold, threshold_off=threshold)
+            rates = (noise_rate(varied, value) for value in lux)
+            print(f"| {name} | {threshold} | " + " | ".join(f"{rate:.2g}" for rate in rates) + " |")
+    print("\n| model | " + " | ".join(f"grey {value:g}" for value in grey) + " |\n|---|" + "---|" * len(grey))
+    for name in SENSORS.keys() - sensors.keys():
+        print(f"| {name} | " + " | ".join(f"{noise_rate(SENSORS[name], value):.2g}" for value in grey) + " |")
+    print("\n| EVK4 at 0.15 | " + " | ".join(f"{value:g} lux" for value in PUBLISHED) + " |\n|---|" + "---|" * len(PUBLISHED))
+    print("| published | " + " | ".join(f"{rate:.2f}" for rate in PUBLISHED.values()) + " |")
+    camera = dataclasses.replace(EVK4, threshold_on=0.15, threshold_off=0.15)
+    rates = (noise_rate(camera, on_sensor / camera.lens.throughput) for on_sensor in PUBLISHED)
+    print("| model | " + " | ".join(f"{rate:.2f}" for rate in rates) + " |")
+
+
 def main() -> None:
     """Prints a table: how many times real time, and how many times as fast as eventcv."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -147,10 +182,11 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=1.0, help="of the scene; a quarter of it at 1280x720")
     parser.add_argument("--only", default="", help="cases with this text in their name")
     parser.add_argument("--sensitivity", action="store_true")
+    parser.add_argument("--noise", action="store_true")
     given = parser.parse_args()
     print(machine("mxsnn", "jax", "numpy", "numba", *(["eventcv"] if find_spec("eventcv") else [])))
-    if given.sensitivity:
-        return sensitivity()
+    if given.sensitivity or given.noise:
+        return sensitivity() if given.sensitivity else noise()
     print(f"{given.seconds:g} s, best of {given.repeats}\n")
     print("| case | events | times real time | eventcv: events | times real time | times as fast |\n|---|---|---|---|---|---|")
     for case in (case for cases in CASES for case in cases(given.seconds) if given.only in case.name):

@@ -2,19 +2,25 @@ r"""An event camera: radiance in time to events, or to voxels and frames of them
 
     photocurrent   I = q P A t / (4 F^2) * radiance                                   electrons/s (`mxsnn.sensors.optics`)
     logarithm      L = ln(I + I_dark), linear below the dark current
-    photoreceptor  tau dv/dt = L - v,   1 / (2 pi tau) = f_c = 1 / (1 / (slope (I + I_dark)) + 1 / corner)
+    photoreceptor  tau dv/dt = L - v,   1 / (2 pi tau) = f_c = 1 / (1 / f_1 + 1 / f_2),   f_1 = slope (I + I_dark), f_2 = corner
     difference     d = v - v at the last event, + leak * threshold_on a second
     event          ON where d = threshold_on, OFF where d = -threshold_off; then d = 0, held there through the refractory period
-    shot noise     rate = 9 f_c exp(-threshold^2 / 2 sigma^2) of each polarity, sigma^2 = pi noise f_c / (I + I_dark)
+    shot noise     rate = 2 sqrt(f_1 f_2) exp(-threshold^2 / 2 sigma^2) of each polarity, sigma^2 = pi noise f_c / (I + I_dark)
 
 The radiance is linear between samples, L between steps, so the photoreceptor is exact from step to step and v is taken as linear in
 a step. Events get their times where this line crosses a threshold, each pixel by itself, as in ESIM; v2e puts the events of a step
 on slots that all pixels share. Times are rounded down to whole us; a step that ends at t has events before t.
 
+White noise of the photocurrent behind two poles, f_1 of the photodiode and f_2 of what follows, has the variance sigma^2 and
+crosses a level upwards sqrt(f_1 f_2) exp(-level^2 / 2 sigma^2) times a second; each event by noise is followed by one of the other
+polarity, when v returns. In the dark f_1 decides: sigma is the same in any light, and the rate grows as its root. Where f_1
+nears f_2, sigma falls with more light, and with it the noise, exponentially.
+
 Sources: Lichtsteiner et al., "A 128x128 120 dB 15 us Latency Asynchronous Temporal Contrast Vision Sensor", JSSC 2008; Hu et
 al., "v2e: From Video Frames to Realistic DVS Events", CVPRW 2021; Graca and Delbruck, "Unraveling the Paradox of
-Intensity-Dependent DVS Pixel Noise", IISW 2021; Rebecq et al., "ESIM: an Open Event Camera Simulator", CoRL 2018. Constants and
-their sources: docs/faces.md.
+Intensity-Dependent DVS Pixel Noise", IISW 2021 (two poles); Rice, "Mathematical Analysis of Random Noise", Bell System Technical
+Journal 24, 1945 (crossings); Rebecq et al., "ESIM: an Open Event Camera Simulator", CoRL 2018. Constants and their sources:
+docs/faces.md.
 """
 
 from __future__ import annotations
@@ -32,7 +38,7 @@ from mxsnn.errors import UserError
 from mxsnn.events.frames import check_positive, time_edges, whole_times, window_length
 from mxsnn.events.stream import DTYPES, Events, check_sensor_size
 from mxsnn.events.voxel import voxel_steps
-from mxsnn.sensors.optics import PHOTONS, Lens
+from mxsnn.sensors.optics import Lens
 
 _LEAST_THRESHOLD = 0.01  # v2e's too: the tail of a mismatch must not reach zero
 _CHUNK = 2**21  # pixels times steps whose events are listed at once: 20 MB
@@ -89,13 +95,13 @@ class EventCamera:
       area: light-sensitive, of a pixel, um^2.
       efficiency: electrons per photon.
       dark_current: electrons/s of a pixel.
-      slope: corner frequency of the photoreceptor per photocurrent, Hz/(electron/s).
-      corner: the largest corner frequency, Hz; infinite: v = L, whatever the slope.
+      slope: corner frequency of the photodiode per photocurrent, Hz/(electron/s).
+      corner: corner frequency of what follows, the largest of both together, Hz; infinite: v = L, whatever the slope.
       threshold_on, threshold_off: changes of the logarithm (natural) that make an event.
-      mismatch: standard deviation of the thresholds from pixel to pixel.
+      mismatch: standard deviation of the thresholds from pixel to pixel, the same at any threshold; none is below 0.01.
       leak: ON events of a pixel without change, Hz.
       spread: standard deviation of the pixels' leak and noise, decades.
-      noise: power of the noise of the photocurrent, in that of the shot noise; 0: none.
+      noise: power of the noise of the photocurrent, in that of its shot noise; 0: none. Needs a finite corner.
       refractory: period after an event in which the pixel is held at its reset, us.
       hot: part of the pixels that are hot, 0 to 1.
       hot_rate: events of a hot pixel, Hz; half of them ON.
@@ -109,7 +115,7 @@ class EventCamera:
     area: float = 75.0
     efficiency: float = 0.24
     dark_current: float = 0.0
-    slope: float = 1e-3
+    slope: float = 2.6e-4
     corner: float = math.inf
     threshold_on: float = 0.2
     threshold_off: float = 0.2
@@ -130,6 +136,8 @@ class EventCamera:
                 if not (value > 0 if above else 0 <= value < math.inf) or (name == "hot" and value > 1):
                     kind = "from 0 to 1" if name == "hot" else "above 0" if above else "a number of at least 0"
                     raise UserError(f"{name} of an event camera is {kind}, got {value!r}")
+        if isinstance(self.noise, (int, float)) and self.noise > 0 and isinstance(self.corner, float) and math.isinf(self.corner):
+            raise UserError("noise of an event camera that nothing filters has no end of events; give the camera a finite corner")
 
     #: Whether all pixels begin at d = 0, or anywhere in the saw-tooth of their leak.
     in_phase: ClassVar[bool] = False
@@ -173,9 +181,12 @@ class EventCamera:
 
     def noise_rates(self, radiance: jax.Array, on: jax.Array, off: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Hz of ON and OFF events by noise at thresholds [H, W]."""
-        corner = self.corner_at(radiance)
-        per_variance = self.current(radiance) / (2 * math.pi * corner * jnp.maximum(jnp.asarray(self.noise), 1e-9))
-        return 9 * corner * jnp.exp(-per_variance * on**2), 9 * corner * jnp.exp(-per_variance * off**2)
+        current, noise = self.current(radiance), jnp.maximum(jnp.asarray(self.noise), 1e-9)
+        per_variance = current / (2 * math.pi * noise * self.corner_at(radiance))
+        crossings = 2 * jnp.sqrt(
+            self.slope * current * jnp.minimum(jnp.asarray(self.corner), 1e9)
+        )  # finite, where there is no noise
+        return crossings * jnp.exp(-per_variance * on**2), crossings * jnp.exp(-per_variance * off**2)
 
     def parts(self) -> frozenset[str]:
         """Those of `PARTS` that do anything with these constants; traced ones may."""
@@ -506,20 +517,17 @@ class V2ECamera(EventCamera):
 def _sensor(sensor_size: tuple[int, int], pitch: float, fill: float, efficiency: float, **others: Any) -> EventCamera:
     """A sensor with pixels of `pitch` um, of which `fill` is sensitive, and what is taken alike for all (docs/faces.md)."""
     area = pitch**2 * fill
-    per_lux = PHOTONS * area * efficiency  # electrons/s
-    alike: dict[str, Any] = {
-        "slope": 18 / 0.7 / per_lux,
-        "dark_current": 4e-15 / 1.602e-19 / 150 * area,
-        "noise": 1.0,
-        "spread": 0.1,
-    }
-    return EventCamera(sensor_size, area=area, efficiency=efficiency, refractory=500.0, **alike, **others)
+    dark_current = 4e-15 / 1.602e-19 / 150 * area
+    alike: dict[str, Any] = {"slope": 2.6e-4, "dark_current": dark_current, "noise": 2.0, "spread": 0.1, "refractory": 500.0}
+    return EventCamera(sensor_size, area=area, efficiency=efficiency, **(alike | others))
 
 
 # Constants and their sources: docs/faces.md.
 DVS128 = _sensor((128, 128), 40.0, 0.094, 0.6, corner=3000.0, mismatch=0.021, leak=0.05, readout=1e6)
 DAVIS346 = _sensor((346, 260), 18.5, 0.24, 1.0, corner=300.0, mismatch=0.035, leak=0.1, readout=12e6)
 GEN3_VGA = _sensor((640, 480), 15.0, 0.25, 0.6, corner=800.0, mismatch=0.03, leak=0.1, readout=66e6)
-EVK4 = _sensor((1280, 720), 4.86, 0.77, 0.93, corner=1060.0, mismatch=0.03, leak=0.1, readout=1.066e9)
+EVK4 = _sensor(
+    (1280, 720), 4.86, 0.77, 0.93, slope=3.2e-4, corner=640.0, mismatch=0.0065, leak=0.1, refractory=79.0, readout=1.066e9
+)
 V2E_CLEAN = V2ECamera((346, 260), mismatch=0.02)
 V2E_NOISY = V2ECamera((346, 260), mismatch=0.05, cutoff=30.0, leak=0.1, spread=0.1, shot=5.0)
