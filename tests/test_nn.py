@@ -15,7 +15,7 @@ from mxsnn import unroll
 from mxsnn.neurons import ALIF, LI, LIF, NEURONS, PLIF, LIFState
 from mxsnn.nn import Readout, Recurrent, Spiking, Stack, Temporal, count, last, max_pool, maximum, mean
 from mxsnn.reset import detached, subtract
-from mxsnn.testing import inputs
+from mxsnn.testing import driving, inputs
 
 T, B = 6, 3
 IMAGES = jnp.abs(inputs(0, (T, B, 4, 4, 2)))
@@ -45,7 +45,8 @@ def gradients(model, xs):
 
 @pytest.mark.parametrize("cls", NEURONS.values(), ids=NEURONS)
 def test_a_layer_is_its_neuron_unrolled(cls):
-    close(Spiking(cls())(inputs()), unroll(cls(), inputs()))
+    xs = driving(cls())
+    close(Spiking(cls())(xs), unroll(cls(), xs))
     assert not jax.tree.leaves(params(Spiking(cls())))
 
 

@@ -24,8 +24,10 @@ class ALIF:
     v[t] = reset(v, s[t], threshold + a[t-1]);  a[t] = r a[t-1] + jump s[t]
 
     d = decay(tau, dt), r = decay(tau_threshold, dt), g = gain(d); times in ms. `tau_threshold=inf` is the literal form, whose
-    threshold only ever rises. Other libraries scale the jump by 1 - r (Sinabs, spyx) or let the threshold decay before the test
-    (Norse). Source: V <- 0, V_t <- V_t + dV_t on a spike, Mayaud, Bouchy, Beyond the Smile; Bellec et al. (2018) for the decay.
+    threshold only ever rises. Elsewhere: jaxpike's beta is the jump (gain=current, reset=subtract); Sinabs (inclusive), the code of
+    BRF and spyx (in `Late(NextStepReset(...))`) scale a weight by 1 - r, see `from_weight`; Norse's LSNN decays before it tests,
+    jump = r beta, and hears its input a step late. Source: V <- 0, V_t <- V_t + dV_t on a spike, Mayaud, Bouchy, Beyond the Smile;
+    Bellec et al. (2018) for the decay.
     """
 
     outputs: ClassVar[Outputs] = Outputs.BINARY
@@ -40,12 +42,22 @@ class ALIF:
     gain: Gain = static(default=charge)
     decay: Decay = static(default=exponential)
 
+    @classmethod
+    def from_weight(cls, weight: ArrayLike, *, tau_threshold: float = 200.0, dt: float = 1.0, **others) -> ALIF:
+        """The ALIF of threshold + weight b, b = r b + (1 - r) s, where b is a mean of the spikes: jump = weight (1 - r)."""
+        r = others.get("decay", exponential)(tau_threshold, dt)
+        return cls(tau_threshold=tau_threshold, jump=weight * (1 - r), dt=dt, **others)
+
     def init(self, shape, dtype=jnp.float32) -> ALIFState:
         return ALIFState(jnp.zeros(shape, dtype), jnp.zeros(shape, dtype))
 
+    def threshold_at(self, state: ALIFState) -> Array:
+        """What the next membrane is tested against."""
+        return self.threshold + state.a
+
     def step(self, state: ALIFState, x: Array) -> tuple[ALIFState, Array]:
         d, r = self.decay(self.tau, self.dt), self.decay(self.tau_threshold, self.dt)
-        threshold = self.threshold + state.a
+        threshold = self.threshold_at(state)
         v = d * state.v + self.gain(d) * x
         s = self.fire(v - threshold)
         return ALIFState(self.reset(v, s, threshold), r * state.a + self.jump * s), s
