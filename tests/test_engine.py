@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import jax
@@ -12,12 +13,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mxsnn
-from mxsnn import choose, unroll
-from mxsnn.engine import BACKENDS
-from mxsnn.neurons import ALIF, LI, LIF, NEURONS, ALIFState, LIFState, Recorded
-from mxsnn.testing import inputs
+from mxsnn import choose, testing, unroll
+from mxsnn.discrete import current
+from mxsnn.engine import BACKENDS, backends
+from mxsnn.neurons import ALIF, LI, LIF, NEURONS, PLIF, ALIFState, LIFState, Recorded, parameters
+from mxsnn.reset import none, subtract
+from mxsnn.testing import driving, inputs
 
-backends = pytest.mark.parametrize("backend", BACKENDS)
+# Every registered neuron as it is by default, and once more where it takes a reset and none makes it affine.
+FREE = {
+    name: cls(**{f.name: none for f in dataclasses.fields(cls) if f.name.startswith("reset") and f.metadata.get("static")})
+    for name, cls in NEURONS.items()
+}
+FREE = {name: n for name, n in FREE.items() if n != NEURONS[name]() and "associative" in backends(n)}
+ALL = {name: cls() for name, cls in NEURONS.items()} | {f"{name}, reset-free": n for name, n in FREE.items()}
+RESETS = [("scan", subtract), ("remat", subtract), ("associative", none)]
+each_backend = pytest.mark.parametrize(("backend", "reset"), RESETS)
 
 
 def close(a, b):
@@ -37,37 +48,38 @@ def loop(n, xs, state=None):
 # ---- values and gradients -----------------------------------------------------------------------------------------------------
 
 
-@backends
-@pytest.mark.parametrize("cls", NEURONS.values(), ids=NEURONS)
-def test_unroll_is_a_loop_of_steps(cls, backend):
-    n, xs = cls(), inputs()
-    close(unroll(n, xs, backend=backend), loop(n, xs))
+@pytest.mark.parametrize("n", ALL.values(), ids=ALL)
+def test_unroll_is_a_loop_of_steps(n):
+    xs = driving(n)
     start = jax.tree.map(lambda s: s + 0.25, n.init(xs.shape[1:]))
-    close(unroll(n, xs, start, backend), loop(n, xs, start))
+    from_rest, from_start = loop(n, xs), loop(n, xs, start)
+    for backend in backends(n):
+        close(unroll(n, xs, backend=backend), from_rest)
+        close(unroll(n, xs, start, backend), from_start)
 
 
-@settings(max_examples=8)
+@settings(max_examples=5)
 @given(
     shape=st.lists(st.integers(1, 3), min_size=1, max_size=5).map(tuple),
-    cls=st.sampled_from([LIF, ALIF, LI]),
-    backend=st.sampled_from(sorted(BACKENDS)),
+    n=st.sampled_from([LIF(), ALIF(), LI(), LIF(reset=none)]),
     seed=st.integers(0, 99),
 )
-def test_any_shape_will_do(shape, cls, backend, seed):
-    n, xs = cls(), inputs(seed, shape)
-    state, out = unroll(n, xs, backend=backend)
-    assert out.shape == shape and all(s.shape == shape[1:] for s in state)
-    close((state, out), loop(n, xs))
+def test_any_shape_will_do(shape, n, seed):
+    xs = inputs(seed, shape)
+    for backend in backends(n):
+        state, out = unroll(n, xs, backend=backend)
+        assert out.shape == shape and all(s.shape == shape[1:] for s in state)
+        close((state, out), loop(n, xs))
 
 
 @settings(max_examples=8)
 @given(
     cuts=st.sets(st.integers(0, 13), max_size=2),
-    backend=st.sampled_from(sorted(BACKENDS)),
+    run=st.sampled_from([(n, backend) for n in (ALIF(5.0, 20.0), LI(5.0)) for backend in backends(n)]),
     dtype=st.sampled_from(["float32", "bfloat16"]),
 )
-def test_chunks_make_one_pass(cuts, backend, dtype):
-    n, xs = ALIF(5.0, 20.0), inputs().astype(dtype)
+def test_chunks_make_one_pass(cuts, run, dtype):
+    (n, backend), xs = run, inputs().astype(dtype)
     whole, state, outs = unroll(n, xs), None, []
     for chunk in jnp.split(xs, sorted(cuts)):  # some of them empty
         state, out = unroll(n, chunk, state, backend)
@@ -104,27 +116,90 @@ def test_remat_keeps_memory_to_the_root_of_the_steps():
     assert states_kept(4096, "remat") < 2.5 * states_kept(1024, "remat") < 1024
 
 
-@backends
-def test_transformations_go_through(backend):
+@each_backend
+def test_transformations_go_through(backend, reset):
     xs, taus = inputs(), jnp.array([2.0, 20.0])
-    together = jax.jit(jax.vmap(lambda tau: unroll(LIF(tau), xs, backend=backend)[1]))(taus)
-    close(together, jnp.stack([unroll(LIF(tau), xs)[1] for tau in taus]))
-    along = jax.vmap(lambda xs: unroll(LIF(), xs, backend=backend)[1], in_axes=1, out_axes=1)(xs)
-    close(along, unroll(LIF(), xs)[1])
+    together = jax.jit(jax.vmap(lambda tau: unroll(LIF(tau, reset=reset), xs, backend=backend)[1]))(taus)
+    close(together, jnp.stack([unroll(LIF(tau, reset=reset), xs)[1] for tau in taus]))
+    along = jax.vmap(lambda xs: unroll(LIF(reset=reset), xs, backend=backend)[1], in_axes=1, out_axes=1)(xs)
+    close(along, unroll(LIF(reset=reset), xs)[1])
+
+
+# ---- parallel over time -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n", FREE.values(), ids=FREE)
+def test_neurons_without_a_reset_agree_on_every_backend(n):
+    testing.check_backends(n)
+
+
+@pytest.mark.parametrize("steps", [0, 1, 2, 97, 1000])
+def test_associative_equals_scan(steps):
+    xs, start = inputs(0, (steps, 2, 4)), LIFState(inputs(1, (2, 4)))
+    n = LIF(jnp.array([2.0, 20.0, 200.0, 2000.0]), v_rest=-0.2, reset=none, gain=current)
+    weights = 1 + jnp.sin(jnp.arange(1.0, steps + 1))[:, None, None]
+
+    def loss(arguments, backend):
+        n, xs, start = arguments
+        state, (states, out) = unroll(Recorded(n), xs, start, backend)
+        return (weights * (out + states.v)).sum() + (state.v**2).sum(), (state, states, out)
+
+    differentiated = jax.jit(jax.value_and_grad(loss, has_aux=True), static_argnums=1)
+    (truth, gradients), (result, others) = (differentiated((n, xs, start), backend) for backend in ("scan", "associative"))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5), truth[1], result[1])
+    np.testing.assert_allclose(truth[0], result[0], rtol=1e-4, atol=1e-5)
+    for a, b in zip(jax.tree.leaves(gradients), jax.tree.leaves(others), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4 * max(1, np.abs(a).max(initial=0)))
+
+
+REFUSED = [
+    LIF(),
+    LIF(reset=subtract),
+    PLIF(),
+    ALIF(),
+    ALIF(reset=none),  # its threshold hears the spikes
+    Recorded(LIF()),
+]
+
+
+@pytest.mark.parametrize("n", REFUSED, ids=lambda n: str(n)[:40])
+def test_associative_refuses_what_hears_its_spikes(n):
+    for call in (lambda: choose(n, inputs(), "associative"), lambda: unroll(n, inputs(), backend="associative")):
+        with pytest.raises(
+            ValueError, match=rf"declare themselves affine .* this {type(n).__name__} does not: take backend='scan'"
+        ):
+            call()
+    assert backends(n) == ["scan", "remat"]
+
+
+def test_a_false_declaration_is_found():
+    @parameters
+    class Resets(LIF):
+        affine = True
+
+    @parameters
+    class Shunted(LI):
+        def step(self, state, x):  # affine for every x, but not by the same A
+            after, out = super().step(state, x)
+            return after._replace(v=after.v - 0.2 * x * state.v), out
+
+    for liar in (Resets(), Shunted()):
+        with pytest.raises(AssertionError, match="associative"):
+            testing.check_backends(liar)
 
 
 # ---- dtypes -------------------------------------------------------------------------------------------------------------------
 
 
-@backends
+@each_backend
 @pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16, jnp.float32, jnp.uint8, bool], ids=lambda d: d.__name__)
-def test_state_is_float32_and_spikes_have_the_dtype_of_floating_inputs(dtype, backend):
+def test_state_is_float32_and_spikes_have_the_dtype_of_floating_inputs(dtype, backend, reset):
     xs = jnp.abs(inputs()).astype(dtype)
-    state, out = unroll(LIF(), xs, backend=backend)
+    state, out = unroll(LIF(reset=reset), xs, backend=backend)
     assert state.v.dtype == jnp.float32
     assert out.dtype == (dtype if jnp.issubdtype(dtype, jnp.floating) else jnp.float32)
     assert set(np.unique(out.astype(jnp.float32))) == {0, 1}
-    exact = unroll(LIF(), xs.astype(jnp.float32))
+    exact = unroll(LIF(reset=reset), xs.astype(jnp.float32))
     close((state, out.astype(jnp.float32)), exact)
     assert unroll(LI(), xs, backend=backend)[1].dtype == jnp.float32
 

@@ -1,5 +1,5 @@
 """Runs a neuron through time: one dispatcher, `unroll`, over backends that agree in values and gradients."""
 
-from mxsnn.engine.unroll import BACKENDS, Choice, choose, unroll
+from mxsnn.engine.unroll import BACKENDS, Choice, backends, choose, unroll
 
-__all__ = ["BACKENDS", "Choice", "choose", "unroll"]
+__all__ = ["BACKENDS", "Choice", "backends", "choose", "unroll"]

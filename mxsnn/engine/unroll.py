@@ -8,14 +8,18 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from mxsnn.engine.associative import associative, refusal
 from mxsnn.engine.scan import remat, scan
 from mxsnn.neurons._base import Neuron, Outputs
 from mxsnn.typing import Array, ArrayLike, State
 
 Backend = Callable[[Neuron, State, Array], tuple[State, Array]]
 
-BACKENDS: dict[str, Backend] = {"scan": scan, "remat": remat}
+BACKENDS: dict[str, Backend] = {"scan": scan, "remat": remat, "associative": associative}
 """Every backend by name: `(neuron, state, xs[T, B, ...]) -> (state, out[T, B, ...])`. `scan` is the truth for the others."""
+
+REFUSALS: dict[str, Callable[[Neuron], str | None]] = {"associative": refusal}
+"""For the backends that do not run every neuron: why not this one, or None."""
 
 
 class Choice(NamedTuple):
@@ -25,12 +29,22 @@ class Choice(NamedTuple):
     reason: str
 
 
+def backends(neuron: Neuron) -> list[str]:
+    """The backends that can run a neuron, by name."""
+    return [name for name in BACKENDS if name not in REFUSALS or REFUSALS[name](neuron) is None]
+
+
 def choose(neuron: Neuron, xs: Array | jax.ShapeDtypeStruct, backend: str = "auto") -> Choice:
-    """The backend that `unroll` takes for these arguments, with the reason. `xs` may be a `jax.ShapeDtypeStruct`."""
+    """The backend that `unroll` takes for these arguments, with the reason. `xs` may be a `jax.ShapeDtypeStruct`.
+
+    Raises ValueError for an unknown backend, and for one that cannot run this neuron.
+    """
     if backend == "auto":
         return Choice("scan", f"nothing faster is known for {type(neuron).__name__} on {jax.default_backend()}")
     if backend not in BACKENDS:
         raise ValueError(f"no backend is called {backend!r}; choose one of auto, {', '.join(BACKENDS)}")
+    if backend in REFUSALS and (reason := REFUSALS[backend](neuron)):
+        raise ValueError(reason)
     return Choice(backend, "asked for")
 
 
@@ -39,8 +53,8 @@ def unroll(neuron: Neuron, xs: ArrayLike, state: State | None = None, backend: s
 
     state[t], out[t] = neuron.step(state[t-1], xs[t]), from `state` (default: at rest). The state is at least float32, also under
     bfloat16 inputs; spikes come in the dtype of `xs`, real-valued outputs in that of the state. Feeding a sequence in chunks, each
-    with the state that the one before returned, equals one pass. Raises ValueError for an unknown backend, for `xs` without a time
-    axis, and for a state or parameters that do not fit the neurons.
+    with the state that the one before returned, equals one pass. Raises ValueError for a backend that is unknown or cannot run
+    this neuron, for `xs` without a time axis, and for a state or parameters that do not fit the neurons.
     """
     xs = jnp.asarray(xs)
     if xs.ndim < 1:

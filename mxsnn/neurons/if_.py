@@ -5,7 +5,7 @@ from typing import ClassVar, NamedTuple
 import jax.numpy as jnp
 
 from mxsnn.neurons._base import Outputs, neuron, positive, static
-from mxsnn.reset import subtract
+from mxsnn.reset import none, subtract
 from mxsnn.surrogate import atan
 from mxsnn.typing import Array, ArrayLike, Fire, Reset
 
@@ -30,6 +30,10 @@ class IF:
     threshold: ArrayLike = positive(1.0)
     fire: Fire = static(default=atan())
     reset: Reset = static(default=subtract)
+
+    @property
+    def affine(self) -> bool:
+        return self.reset is none
 
     def init(self, shape, dtype=jnp.float32) -> IFState:
         return IFState(jnp.zeros(shape, dtype))

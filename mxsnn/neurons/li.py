@@ -23,6 +23,7 @@ class LI:
     """
 
     outputs: ClassVar[Outputs] = Outputs.REAL
+    affine: ClassVar[bool] = True
 
     tau: ArrayLike = time_constant(20.0)
     dt: ArrayLike = positive(1.0)

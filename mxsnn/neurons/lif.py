@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from mxsnn.discrete import charge, exponential
 from mxsnn.neurons._base import Outputs, neuron, positive, static, time_constant
-from mxsnn.reset import subtract
+from mxsnn.reset import none, subtract
 from mxsnn.surrogate import atan
 from mxsnn.typing import Array, ArrayLike, Decay, Fire, Gain, Reset
 
@@ -47,6 +47,10 @@ class LIF:
         if not 0 < beta < 1:
             raise ValueError(f"beta is what a step retains, between 0 and 1; got {beta}")
         return cls(tau=-dt / math.log(beta), dt=dt, **others)
+
+    @property
+    def affine(self) -> bool:
+        return self.reset is none
 
     def init(self, shape, dtype=jnp.float32) -> LIFState:
         return LIFState(jnp.broadcast_to(jnp.asarray(self.v_rest, dtype), shape))

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from mxsnn.neurons._base import Outputs, neuron, positive, static
-from mxsnn.reset import detached, to_value
+from mxsnn.reset import detached, none, to_value
 from mxsnn.surrogate import atan, inclusive
 from mxsnn.typing import Array, ArrayLike, Fire, Reset
 
@@ -44,6 +44,10 @@ class PLIF:
             raise ValueError(f"tau must exceed dt; got tau={tau} ms, dt={dt} ms")
         retained = (1 - dt / tau) ** (1 / dt)
         return cls(w=math.log((1 - retained) / retained), dt=dt, **others)
+
+    @property
+    def affine(self) -> bool:
+        return self.reset is none
 
     def init(self, shape, dtype=jnp.float32) -> PLIFState:
         return PLIFState(jnp.broadcast_to(jnp.asarray(self.v_rest, dtype), shape))

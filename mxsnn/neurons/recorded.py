@@ -16,6 +16,10 @@ class Recorded:
 
     neuron: Any  # a Neuron; its parameters are this one's
 
+    @property
+    def affine(self) -> bool:
+        return getattr(self.neuron, "affine", False)
+
     def init(self, shape, dtype=jnp.float32) -> State:
         return self.neuron.init(shape, dtype)
 
