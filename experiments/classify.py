@@ -102,8 +102,9 @@ def _dt(settings: Config, encoding: Encoding | None) -> float:
 
 def _neuron(settings: Config, dt: float):
     """The neuron that the configuration describes, at this step length (ms)."""
-    vocabulary = {name: getattr(module, name) for module in (surrogate, reset) for name in module.__all__}
-    vocabulary |= {name: getattr(discrete, name) for name in discrete.__all__}
+    vocabulary = {name: getattr(module, name) for module in (surrogate, reset, discrete) for name in module.__all__}
+    for library, module in surrogate.LIBRARIES.items():
+        vocabulary |= {f"{library}.{name}": getattr(module, name) for name in module.__all__}
     neuron = build(settings.model.neuron, neurons.NEURONS | vocabulary)
     if type(neuron) not in neurons.NEURONS.values():
         raise UserError(f"{settings.model.neuron!r} is no neuron; write it like LIF(tau=30)")

@@ -12,7 +12,7 @@ from mxsnn.errors import UserError
 
 
 def build(text: str, names: Mapping[str, Callable[..., Any]]) -> Any:
-    """The object that `text` describes: a name of `names`, or its call with literals and further such names and calls.
+    """The object that `text` describes: a name of `names` (dots in it, too), or its call with literals and further names and calls.
 
     Nothing else is evaluated. Raises UserError, with a suggestion, for unknown names, for what is no such call, and for
     arguments that the constructor refuses.
@@ -33,12 +33,14 @@ def suggestion(word: str, known: Mapping[str, Any] | list[str]) -> str:
 
 
 def _value(node: ast.expr, text: str, names: Mapping[str, Callable[..., Any]]) -> Any:
-    if isinstance(node, ast.Name):
-        if node.id == "inf":
+    dotted = isinstance(node, ast.Attribute) and any(name.startswith(f"{ast.unparse(node.value)}.") for name in names)
+    if isinstance(node, ast.Name) or dotted:
+        word = ast.unparse(node)
+        if word == "inf":
             return float("inf")
-        if node.id not in names:
-            raise UserError(f"{node.id!r} in {text!r} is unknown{suggestion(node.id, names)}")
-        return names[node.id]
+        if word not in names:
+            raise UserError(f"{word!r} in {text!r} is unknown{suggestion(word, names)}")
+        return names[word]
     if isinstance(node, ast.Call):
         constructor = _value(node.func, text, names)
         if any(k.arg is None for k in node.keywords):

@@ -118,7 +118,16 @@ def test_folds_test_every_recording_once(monkeypatch, tmp_path):
 
 @pytest.mark.slow
 def test_augmented_events_and_bf16(monkeypatch, tmp_path, capsys):
-    more = ["--data.augment", "DropEvent(p=0.2)", "--precision", "bf16", "--wandb", "offline", "--model.neuron", "ALIF(tau=30)"]
+    more = [
+        "--data.augment",
+        "DropEvent(p=0.2)",
+        "--precision",
+        "bf16",
+        "--wandb",
+        "offline",
+        "--model.neuron",
+        "ALIF(tau=30, fire=spyx.tanh())",
+    ]
     more += ["--model.learn", "tau", "threshold", "--profile"]
     assert command(monkeypatch, *SMALL, *more, "--out", tmp_path / "run") == 0
     assert json.loads((tmp_path / "run" / "result.json").read_text())["test_n"] == 120

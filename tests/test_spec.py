@@ -9,11 +9,13 @@ from mxsnn.errors import UserError
 from mxsnn.spec import build, mistyped
 
 NAMES = neurons.NEURONS | {"to_value": reset.to_value, "subtract": reset.subtract, "atan": surrogate.atan}
+NAMES |= {"spyx.tanh": surrogate.spyx.tanh}
 
 
 def test_calls_names_and_literals():
     text = "LIF(tau=5, v_rest=-0.5, reset=to_value(-0.5), fire=atan(3.0))"
     assert build(text, NAMES) == neurons.LIF(tau=5, v_rest=-0.5, reset=reset.to_value(-0.5), fire=surrogate.atan(3.0))
+    assert build("LIF(fire=spyx.tanh(2))", NAMES).fire == surrogate.spyx.tanh(2)
     assert build("ALIF(tau_threshold=inf)", NAMES).tau_threshold == float("inf")
     assert build(" subtract ", NAMES) is reset.subtract
 
@@ -22,6 +24,7 @@ def test_calls_names_and_literals():
     ("text", "message"),
     [
         ("LIFF(tau=5)", "did you mean LIF?"),
+        ("LIF(fire=spyx.tann())", "did you mean spyx.tanh?"),
         ("LIF(tua=5)", "LIF(tua=5): "),
         ("LIF(tau=-5)", "must be positive"),
         ("LIF(tau=", "write it like Name(option=value)"),
