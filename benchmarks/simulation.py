@@ -172,7 +172,25 @@ def noise() -> None:
     print("| published | " + " | ".join(f"{rate:.2f}" for rate in PUBLISHED.values()) + " |")
     camera = dataclasses.replace(EVK4, threshold_on=0.15, threshold_off=0.15)
     rates = (noise_rate(camera, on_sensor / camera.lens.throughput) for on_sensor in PUBLISHED)
-    print("| model | " + " | ".join(f"{rate:.2f}" for rate in rates) + " |")
+    print("| model | " + " | ".join(f"{rate:.2f}" for rate in rates) + " |\n")
+    for reading, throughput in (("on the sensor", EVK4.lens.throughput), ("in the scene", 1.0)):
+        slope, corner, apart = fit(throughput)
+        print(f"published lux {reading}: slope {slope:.2g} Hz/(electron/s), corner {corner:.0f} Hz, {apart:.0%} apart")
+
+
+def fit(throughput: float) -> tuple[float, float, float]:
+    """Slope and corner of an EVK4 with which its noise is that published, and the root mean square of what the logarithms are apart.
+
+    `throughput`: lux as they were published for one of the scene. What was published has a floor in any light, 0.0414 a second.
+    """
+    slope, corner = jnp.geomspace(1e-4, 1e-3, 101)[:, None, None, None], jnp.geomspace(20, 2000, 101)[:, None, None]
+    camera = dataclasses.replace(EVK4, slope=slope, corner=corner)
+    threshold = 0.15 + 0.0065 * jax.scipy.stats.norm.ppf((jnp.arange(20) + 0.5) / 20)
+    on, off = camera.noise_rates(jnp.asarray(list(PUBLISHED))[:, None] / throughput, threshold, threshold)
+    apart = jnp.log(((on + off).mean(-1) + 0.0414) / jnp.asarray(list(PUBLISHED.values())))
+    rms = jnp.sqrt((apart**2).mean(-1))  # [slope, corner]
+    i, j = np.unravel_index(int(rms.argmin()), rms.shape)
+    return float(slope[i, 0, 0, 0]), float(corner[j, 0, 0]), float(rms[i, j])
 
 
 def main() -> None:

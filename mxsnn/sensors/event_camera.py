@@ -527,7 +527,7 @@ DVS128 = _sensor((128, 128), 40.0, 0.094, 0.6, corner=3000.0, mismatch=0.021, le
 DAVIS346 = _sensor((346, 260), 18.5, 0.24, 1.0, corner=300.0, mismatch=0.035, leak=0.1, readout=12e6)
 GEN3_VGA = _sensor((640, 480), 15.0, 0.25, 0.6, corner=800.0, mismatch=0.03, leak=0.1, readout=66e6)
 EVK4 = _sensor(
-    (1280, 720), 4.86, 0.77, 0.93, slope=3.2e-4, corner=640.0, mismatch=0.0065, leak=0.1, refractory=79.0, readout=1.066e9
+    (1280, 720), 4.86, 0.77, 0.93, slope=3.2e-4, corner=660.0, mismatch=0.0065, leak=0.1, refractory=79.0, readout=1.066e9
 )
 V2E_CLEAN = V2ECamera((346, 260), mismatch=0.02)
 V2E_NOISY = V2ECamera((346, 260), mismatch=0.05, cutoff=30.0, leak=0.1, spread=0.1, shot=5.0)
