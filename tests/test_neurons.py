@@ -29,6 +29,7 @@ from mxsnn.neurons import (
     PLIFState,
     Recorded,
     _base,
+    named,
     neuron,
     positive,
     positive_fields,
@@ -375,8 +376,8 @@ def test_a_tree_of_gradients_or_axes_has_the_form_of_a_neuron(cls):
     two = jax.tree.map(lambda v: jnp.stack([v, 1.2 * v]), n)
     together = jax.vmap(lambda n, xs: unroll(n, xs)[1], in_axes=(axes, None))(two, xs)
     np.testing.assert_allclose(together[0], unroll(n, xs)[1], rtol=1e-5, atol=1e-6)
-    names = [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(n)]
-    assert names == [f".{f.name}" for f in dataclasses.fields(cls) if not f.metadata.get("static")]
+    names = [jax.tree_util.keystr(path).rpartition(".")[2] for path, _ in jax.tree_util.tree_leaves_with_path(n)]
+    assert names == list(named(n))
 
 
 def test_rest_that_does_not_fit_the_neurons_is_refused():

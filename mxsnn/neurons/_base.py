@@ -44,7 +44,9 @@ class Neuron(Protocol):
 
     The leaves are the parameters: scalars or arrays that broadcast against the neurons (`[N]` per neuron, `[C]` per channel of
     `[H, W, C]`). Fields marked `static()` are functions that the neuron is given. A class attribute `outputs` (an `Outputs`)
-    declares what comes out, where that is not 0 or 1.
+    declares what comes out, where that is not 0 or 1; `drive` (a float) the size of an input that fires it often, where that is
+    not about 1: what `mxsnn.testing` puts in. An attribute `affine` that is true declares that the state after a step is
+    A state + b(x), with an A that is the same for all x (no spike acts on it): such a neuron can be run in parallel over time.
     """
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
@@ -72,26 +74,63 @@ def time_constant(default: float) -> Any:
     return dataclasses.field(default=default, metadata={"positive": True, "time_constant": True})
 
 
+def duration(default: float) -> Any:
+    """A `positive` field in ms that acts in whole steps: it has no gradient and is not learned."""
+    return dataclasses.field(default=default, metadata={"positive": True, "whole": True})
+
+
 def positive_fields(cls: type) -> tuple[str, ...]:
     """Names of the fields of a neuron class that were declared `positive`."""
     return tuple(f.name for f in dataclasses.fields(cls) if f.metadata.get("positive"))
 
 
-def _refuse_what_cannot_be(self) -> None:
+class Parameter(NamedTuple):
+    """A parameter of a neuron: its value, and how its field was declared."""
+
+    value: Any
+    positive: bool  # above zero, and learned by its logarithm
+    whole: bool  # acts in whole steps, and has no gradient
+
+
+def named(neuron: Any) -> dict[str, Parameter]:
+    """The parameters of a neuron by name; those of a neuron that it wraps have the names that they have there."""
+    inner = getattr(neuron, "neuron", None)
+    found = {} if inner is None else named(inner)
+    for f in dataclasses.fields(neuron):
+        if f.name != "neuron" and not f.metadata.get("static"):
+            is_ = f.metadata.get
+            found[f.name] = Parameter(getattr(neuron, f.name), bool(is_("positive")), bool(is_("whole")))
+    return found
+
+
+def renewed(neuron: T, **values: Any) -> T:
+    """The neuron with other values of parameters, `named` as there; checked like a new one."""
+    own = {f.name for f in dataclasses.fields(cast(Any, neuron))}
+    changes = {name: value for name, value in values.items() if name in own}
+    if inside := {name: value for name, value in values.items() if name not in own}:
+        changes["neuron"] = renewed(getattr(neuron, "neuron"), **inside)  # noqa: B009  (not every neuron has one)
+    return dataclasses.replace(cast(Any, neuron), **changes)
+
+
+def refuse_what_cannot_be(self) -> None:
     """Numbers that a field does not allow; traced and learned ones cannot be looked at."""
     for name in positive_fields(type(self)):
         value = getattr(self, name)
         if _is_number(value) and not np.all(np.asarray(value) > 0):  # so that NaN is refused too
             raise ValueError(f"{type(self).__name__}.{name} must be positive, got {value}")
-    if getattr(self, "decay", None) is not euler:
-        return
-    for name in (f.name for f in dataclasses.fields(self) if f.metadata.get("time_constant")):
-        tau, dt = getattr(self, name), getattr(self, "dt", None)
-        if _is_number(tau) and _is_number(dt) and np.any(np.asarray(tau, np.float32) < np.asarray(dt, np.float32)):
-            raise ValueError(
-                f"{type(self).__name__}.{name} must be dt or longer under decay=euler, which retains 1 - dt/{name}; "
-                f"got {name}={tau} ms, dt={dt} ms: take shorter steps, or decay=exponential"
-            )
+    if getattr(self, "decay", None) is euler:
+        for name in (f.name for f in dataclasses.fields(self) if f.metadata.get("time_constant")):
+            refuse_long_steps(self, name, getattr(self, name))
+
+
+def refuse_long_steps(self, name: str, tau: Any) -> None:
+    """A `dt` that is longer than the time constant `tau`, which Euler's method would make negative."""
+    dt = getattr(self, "dt", None)
+    if _is_number(tau) and _is_number(dt) and np.any(np.asarray(tau, np.float32) < np.asarray(dt, np.float32)):
+        raise ValueError(
+            f"{type(self).__name__}.{name} must be dt or longer under decay=euler, which retains 1 - dt/{name}; "
+            f"got {name}={tau} ms, dt={dt} ms: take shorter steps, or decay=exponential"
+        )
 
 
 def _is_number(value: Any) -> bool:
@@ -102,7 +141,7 @@ def _is_number(value: Any) -> bool:
 def parameters(cls: type[T]) -> type[T]:
     """Makes a class a frozen dataclass whose fields are pytree leaves, those marked `static()` excepted."""
     if not hasattr(cls, "__post_init__"):
-        cls.__post_init__ = _refuse_what_cannot_be
+        cls.__post_init__ = refuse_what_cannot_be
     cls = dataclasses.dataclass(frozen=True)(cls)
     fields = dataclasses.fields(cast(Any, cls))
     leaves = tuple(f.name for f in fields if not f.metadata.get("static"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import abc
-import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,7 +12,7 @@ import numpy as np
 from flax import nnx
 
 from mxsnn.engine import unroll
-from mxsnn.neurons import LI, Neuron, Outputs, parameters, positive_fields
+from mxsnn.neurons import LI, Neuron, Outputs, Parameter, named, parameters, renewed
 from mxsnn.typing import Array, State
 
 __all__ = ["Readout", "Recurrent", "Spiking", "Stack", "Temporal", "count", "last", "max_pool", "maximum", "mean"]
@@ -32,32 +31,30 @@ class Spiking(Temporal):
 
     A parameter that must stay positive (a time constant, a threshold) is learned by its logarithm: p = exp(log_p). A learned
     parameter keeps the shape that it has in `neuron`: give an array `[C]` for one value a channel. Raises ValueError for a
-    name that is no parameter of the neuron.
+    name that is no parameter of the neuron, or of the one that it wraps, or one without a gradient.
     """
 
     def __init__(self, neuron: Neuron, *, learn: Sequence[str] = (), backend: str = "auto"):
-        known = [f.name for f in dataclasses.fields(neuron) if not f.metadata.get("static")]
+        known = {name: p for name, p in named(neuron).items() if not p.whole}
         for name in learn:
             if name not in known:
                 raise ValueError(f"{type(neuron).__name__} has no parameter {name!r} to learn; it has {', '.join(known)}")
         self.fixed = nnx.data(neuron)
         self.backend = backend
-        self.learned = nnx.Dict({name: nnx.Param(self._raw(neuron, name)) for name in learn})
+        self.learned = nnx.Dict({name: nnx.Param(self._raw(name, known[name])) for name in learn})
 
-    @staticmethod
-    def _raw(neuron: Neuron, name: str) -> Array:
-        value = getattr(neuron, name)
+    def _raw(self, name: str, parameter: Parameter) -> Array:
+        value = parameter.value
         if not isinstance(value, jax.core.Tracer) and not np.isfinite(value).all():
-            raise ValueError(f"{type(neuron).__name__}.{name} is {value}; only a finite parameter can be learned")
+            raise ValueError(f"{type(self.fixed).__name__}.{name} is {value}; only a finite parameter can be learned")
         value = jnp.asarray(value, jnp.float32)
-        return jnp.log(value) if name in positive_fields(type(neuron)) else value
+        return jnp.log(value) if parameter.positive else value
 
     @property
     def neuron(self) -> Neuron:
         """The neuron with its learned parameters as they are now."""
-        positive = positive_fields(type(self.fixed))
-        values = {name: jnp.exp(p[...]) if name in positive else p[...] for name, p in self.learned.items()}
-        return dataclasses.replace(self.fixed, **values)
+        known = named(self.fixed)
+        return renewed(self.fixed, **{n: jnp.exp(p[...]) if known[n].positive else p[...] for n, p in self.learned.items()})
 
     def __call__(self, xs: Array, state: State = None) -> tuple[State, Array]:
         return unroll(self.neuron, xs, state, self.backend)
