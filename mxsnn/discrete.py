@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import jax.numpy as jnp
 
 from mxsnn.typing import Array, ArrayLike
 
-__all__ = ["charge", "current", "euler", "exponential"]
+__all__ = ["charge", "current", "early_charge", "euler", "exponential"]
 
 
 def exponential(tau: ArrayLike, dt: ArrayLike) -> Array:
@@ -27,6 +29,18 @@ def charge(decay: ArrayLike) -> ArrayLike:
     return 1.0
 
 
+def early_charge(decay: ArrayLike) -> ArrayLike:
+    """decay: a charge that arrives as the step begins and has leaked through it when it is read."""
+    return decay
+
+
 def current(decay: ArrayLike) -> ArrayLike:
     """1 - decay: the input is a current held through the step (pixel values); the membrane tends to resistance * current."""
     return 1 - decay
+
+
+def tau_of(retained: float, dt: float, name: str) -> float:
+    """The time constant in ms under which a step of `dt` ms retains this: -dt / ln(retained). Raises ValueError outside (0, 1)."""
+    if not 0 < retained < 1:
+        raise ValueError(f"{name} is what a step retains, between 0 and 1; got {retained}")
+    return -dt / math.log(retained)
