@@ -6,7 +6,6 @@ python -m experiments.classify nmnist --data.root FOLDER --folds 5 --out runs/nm
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import resource
 import sys
@@ -102,14 +101,15 @@ def _dt(settings: Config, encoding: Encoding | None) -> float:
 
 def _neuron(settings: Config, dt: float):
     """The neuron that the configuration describes, at this step length (ms)."""
-    vocabulary = {name: getattr(module, name) for module in (surrogate, reset, discrete) for name in module.__all__}
+    modules = surrogate, reset, discrete, neurons.refractory
+    vocabulary = {name: getattr(module, name) for module in modules for name in module.__all__}
     for library, module in surrogate.LIBRARIES.items():
         vocabulary |= {f"{library}.{name}": getattr(module, name) for name in module.__all__}
     neuron = build(settings.model.neuron, neurons.NEURONS | vocabulary)
     if type(neuron) not in neurons.NEURONS.values():
         raise UserError(f"{settings.model.neuron!r} is no neuron; write it like LIF(tau=30)")
     try:
-        return dataclasses.replace(neuron, dt=dt) if hasattr(neuron, "dt") else neuron
+        return neurons.renewed(neuron, dt=dt) if "dt" in neurons.named(neuron) else neuron
     except ValueError as error:  # such as a step too long for it
         raise UserError(f"{settings.model.neuron}: {error}") from None
 

@@ -1,11 +1,10 @@
 from __future__ import annotations
 
-import math
 from typing import ClassVar, NamedTuple
 
 import jax.numpy as jnp
 
-from mxsnn.discrete import charge, exponential
+from mxsnn.discrete import charge, exponential, tau_of
 from mxsnn.neurons._base import Outputs, neuron, positive, static, time_constant
 from mxsnn.reset import none, subtract
 from mxsnn.surrogate import atan
@@ -24,9 +23,10 @@ class LIF:
 
     d = decay(tau, dt) is the fraction that a step retains, by default exp(-dt/tau), exact between inputs. g = gain(d) weighs the
     input: `charge` (1, the default: x are spikes or event counts) or `current` (1 - d: x is held through the step). tau and dt in
-    ms. The reset acts in the step of the spike and is decayed from there; snnTorch's default acts one step later, undecayed, and
-    is another neuron. Norse's and SpikingJelly's LIF are `gain=current, decay=euler, reset=to_value(0.0)`, SpikingJelly's with
-    `fire=inclusive(...)`. Source: Gerstner et al. (2014), Neuronal Dynamics, 1.3.
+    ms. The reset acts in the step of the spike and is decayed from there; snnTorch's default acts one step later, undecayed:
+    `NextStepReset(LIF())`. With a refractory period: `Refractory(LIF(), period=2.0)`. Norse's and SpikingJelly's LIF are
+    `gain=current, decay=euler, reset=to_value(0.0)`, SpikingJelly's with `fire=inclusive(...)`. Source: Gerstner et al. (2014),
+    Neuronal Dynamics, 1.3.
     """
 
     outputs: ClassVar[Outputs] = Outputs.BINARY
@@ -44,9 +44,7 @@ class LIF:
     @classmethod
     def from_beta(cls, beta: float, *, dt: float = 1.0, **others) -> LIF:
         """The LIF whose membrane retains `beta` (0 < beta < 1) per step of `dt` ms: tau = -dt / ln(beta)."""
-        if not 0 < beta < 1:
-            raise ValueError(f"beta is what a step retains, between 0 and 1; got {beta}")
-        return cls(tau=-dt / math.log(beta), dt=dt, **others)
+        return cls(tau=tau_of(beta, dt, "beta"), dt=dt, **others)
 
     @property
     def affine(self) -> bool:

@@ -10,6 +10,8 @@ from mxsnn.neurons._base import Neuron, duration, neuron, static
 from mxsnn.neurons._wrapper import Wrapper, acting
 from mxsnn.typing import Array, ArrayLike, State
 
+__all__ = ["Refractory", "RefractoryState", "frozen", "integrating", "masked"]
+
 Meanwhile = Callable[[Any, Any, Array], State]
 """What a neuron does while it cannot fire: `(neuron, state, x) -> state`, where `neuron.step` gives no spikes."""
 
