@@ -21,9 +21,14 @@ from mxsnn.neurons.adqif import AdQIF, AdQIFState
 from mxsnn.neurons.alif import ALIF, ALIFState
 from mxsnn.neurons.alpha import Alpha, AlphaState
 from mxsnn.neurons.autapse import Autapse, AutapseState
+from mxsnn.neurons.brf import BRF, BRFState
+from mxsnn.neurons.clif import CLIF, CLIFState
 from mxsnn.neurons.eif import EIF, EIFState
+from mxsnn.neurons.glif import GLIF, GLIFState
 from mxsnn.neurons.if_ import IF, IFState
+from mxsnn.neurons.integer_lif import IntegerLIF, IntegerLIFState, levels
 from mxsnn.neurons.izhikevich import Izhikevich, IzhikevichState
+from mxsnn.neurons.klif import KLIF, KLIFState, kept_scale, undone_scale
 from mxsnn.neurons.lapicque import Lapicque, LapicqueState
 from mxsnn.neurons.late import Late, LateState
 from mxsnn.neurons.li import LI, LIState
@@ -33,18 +38,25 @@ from mxsnn.neurons.plif import PLIF, PLIFState
 from mxsnn.neurons.qif import QIF, QIFState
 from mxsnn.neurons.recorded import Recorded
 from mxsnn.neurons.refractory import Refractory, RefractoryState, frozen, integrating, masked
+from mxsnn.neurons.resonate_and_fire import RF, RFState, imaginary, real
 from mxsnn.neurons.se_adlif import EFAdLIF, EFAdLIFState, SEAdLIF
 from mxsnn.neurons.synaptic import Synaptic, SynapticState
+from mxsnn.neurons.ternary_lif import TernaryLIF, TernaryLIFState
 
 __all__ = [
     "ALIF",
+    "BRF",
+    "CLIF",
     "EIF",
+    "GLIF",
     "IF",
+    "KLIF",
     "LI",
     "LIF",
     "NEURONS",
     "PLIF",
     "QIF",
+    "RF",
     "ALIFState",
     "AdEx",
     "AdExState",
@@ -56,12 +68,18 @@ __all__ = [
     "AlphaState",
     "Autapse",
     "AutapseState",
+    "BRFState",
+    "CLIFState",
     "EFAdLIF",
     "EFAdLIFState",
     "EIFState",
+    "GLIFState",
     "IFState",
+    "IntegerLIF",
+    "IntegerLIFState",
     "Izhikevich",
     "IzhikevichState",
+    "KLIFState",
     "LIFState",
     "LIState",
     "Lapicque",
@@ -74,22 +92,30 @@ __all__ = [
     "PLIFState",
     "Parameter",
     "QIFState",
+    "RFState",
     "Recorded",
     "Refractory",
     "RefractoryState",
     "SEAdLIF",
     "Synaptic",
     "SynapticState",
+    "TernaryLIF",
+    "TernaryLIFState",
     "duration",
     "frozen",
+    "imaginary",
     "integrating",
+    "kept_scale",
+    "levels",
     "masked",
     "named",
     "neuron",
     "parameters",
     "positive",
     "positive_fields",
+    "real",
     "renewed",
     "static",
     "time_constant",
+    "undone_scale",
 ]

@@ -47,6 +47,10 @@ class Alpha:
         """The neuron whose currents retain `alpha` and `beta` per step of `dt` ms, each between 0 and 1, as snnTorch's."""
         return cls(tau=tau_of(beta, dt, "beta"), tau_syn=tau_of(alpha, dt, "alpha"), dt=dt, **others)
 
+    @property
+    def affine(self) -> bool:
+        return self.reset is none and self.reset_current is none
+
     def init(self, shape, dtype=jnp.float32) -> AlphaState:
         return AlphaState(jnp.zeros(shape, dtype), jnp.zeros(shape, dtype))
 

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 
 from mxsnn.discrete import euler, exponential, tau_of
 from mxsnn.neurons._base import Outputs, neuron, positive, refuse_long_steps, refuse_what_cannot_be, static
-from mxsnn.reset import subtract
+from mxsnn.reset import none, subtract
 from mxsnn.surrogate import atan
 from mxsnn.typing import Array, ArrayLike, Decay, Fire, Reset
 
@@ -48,6 +48,10 @@ class Lapicque:
     def from_beta(cls, beta: float, *, dt: float = 1.0, **others) -> Lapicque:
         """R = 1 and C = dt / ln(1/beta): a step of `dt` ms retains `beta` (0 < beta < 1), or 1 + ln(beta) under `decay=euler`."""
         return cls(resistance=1.0, capacitance=tau_of(beta, dt, "beta"), dt=dt, **others)
+
+    @property
+    def affine(self) -> bool:
+        return self.reset is none
 
     def init(self, shape, dtype=jnp.float32) -> LapicqueState:
         return LapicqueState(jnp.broadcast_to(jnp.asarray(self.v_rest, dtype), shape))

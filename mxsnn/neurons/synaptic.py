@@ -6,7 +6,7 @@ import jax.numpy as jnp
 
 from mxsnn.discrete import charge, exponential, tau_of
 from mxsnn.neurons._base import Outputs, neuron, positive, static, time_constant
-from mxsnn.reset import subtract
+from mxsnn.reset import none, subtract
 from mxsnn.surrogate import atan
 from mxsnn.typing import Array, ArrayLike, Decay, Fire, Gain, Reset
 
@@ -49,6 +49,10 @@ class Synaptic:
     def from_alpha_beta(cls, alpha: float, beta: float, *, dt: float = 1.0, **others) -> Synaptic:
         """The neuron whose current retains `alpha` and whose membrane retains `beta` per step of `dt` ms, each between 0 and 1."""
         return cls(tau=tau_of(beta, dt, "beta"), tau_syn=tau_of(alpha, dt, "alpha"), dt=dt, **others)
+
+    @property
+    def affine(self) -> bool:
+        return self.reset is none
 
     def init(self, shape, dtype=jnp.float32) -> SynapticState:
         return SynapticState(jnp.broadcast_to(jnp.asarray(self.v_rest, dtype), shape), jnp.zeros(shape, dtype))

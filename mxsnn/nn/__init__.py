@@ -12,14 +12,19 @@ from mxsnn.nn.layers import (
     maximum,
     mean,
 )
+from mxsnn.nn.parallel import PSN, MaskedPSN, SlidingPSN, halving
 
 __all__ = [
+    "PSN",
+    "MaskedPSN",
     "Readout",
     "Recurrent",
+    "SlidingPSN",
     "Spiking",
     "Stack",
     "Temporal",
     "count",
+    "halving",
     "last",
     "max_pool",
     "maximum",
