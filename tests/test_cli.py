@@ -11,6 +11,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
+from PIL import Image
 
 import mxsnn
 from mxsnn.cli import COMMANDS, env, main
@@ -216,14 +217,6 @@ def test_env_for_people_says_what_is_missing(capsys: pytest.CaptureFixture, monk
     assert "experiments" in lines["extras"] and "peers" not in lines["extras"]
 
 
-def test_env_where_jax_finds_no_device(capsys: pytest.CaptureFixture, monkeypatch) -> None:
-    def devices():
-        raise RuntimeError("Unable to initialize backend 'cuda'\nand more lines")
-
-    monkeypatch.setattr(jax, "devices", devices)
-    assert "Unable to initialize backend 'cuda'" in refused(capsys, "env")
-
-
 def test_extras_are_those_of_the_project() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     assert env.EXTRAS.keys() == project.keys() - {"dev"}
@@ -249,6 +242,65 @@ def test_extras_are_those_of_the_project() -> None:
 )
 def test_mistakes_are_one_line(argv: list[str], said: str, capsys: pytest.CaptureFixture) -> None:
     assert said in refused(capsys, *argv)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("env x", "unrecognized arguments: x; `mxsnn env --help`"),
+        ("info recording.npy --sensor-size 2x2", "outside the sensor of 2x2 pixels"),
+        ("info classes --repair", "--repair belongs to a recording; this is a data set"),
+        ("info pictures", "a folder of no known layout"),
+        ("convert recording.npy table.csv/a.npz", "table.csv/a.npz: cannot be"),
+        ("convert recording.npy /dev/null --to npz --overwrite", "/dev/null: exists; choose another name"),
+        ("convert recording.npy a.mxr --to-option codec", "--to-option takes NAME=VALUE, got 'codec'"),
+        ("view pictures", "pictures: a folder that holds no recording"),
+        ("view recording.npy --out a.gif --slow 1e12", "a.gif: pictures would be shown for 1e+06 s"),
+        ("view recording.npy --out a.mp4 --fps 1e9", "a.mp4: pictures would be shown for 1e-06 s"),
+        ("view recording.npy --out a.gif --fps 1e-9", "fps is a positive number, at least 1e-06; got 1e-09"),
+        ("sync recording.npy nowhere", "nowhere: no such file"),
+        ("sync recording.npy pictures", "the images have no times of their own; give fps"),
+        ("sync recording.npy pictures --times table.csv", "a line for each frame begins with its time"),
+        ("sync recording.npy recording.npy --out a.xyz", "nothing writes '.xyz'"),
+        ("sync recording.npy recording.npy --near inf", "--near is a time, got inf"),
+        ("clip recording.npy out --protocol --margin 1", "--margin belongs to --table, which is not given"),
+        ("clip recording.npy out --protocol --kind au", "--kind belongs to --label, which is not given"),
+        ("clip recording.npy out --table table.csv", "add a column kind, or --kind"),
+        ("clip recording.npy out --table table.csv --cue 1", "--cue belongs to --protocol, which is not given"),
+        ("clip recording.npy pictures --table table.csv --kind movement", "pictures: exists; choose another name"),
+        ("clip recording.npy table.csv/out --table table.csv --kind movement", "table.csv: cannot be made a folder"),
+        ("simulate pictures/0.png a.mxr --fps 30", "which need at least two frames"),
+        ("faces out --overwrite", "--overwrite belongs to --sheet"),
+        ("faces out --duration 1e9", "60 s at most; got 1e+09 s"),
+        ("faces pictures", "pictures holds other files and no faces.json"),
+        ("bench-data pictures", "pictures: holds no folder"),
+        ("bench-data --dataset smoke --encoding TimeFrames(bins=0)", "TimeFrames(bins=0)"),
+    ],
+)
+def test_mistakes_with_what_is_there_are_one_line(
+    line: str, said: str, recording: Path, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is written, either."""
+    monkeypatch.chdir(recording.parent)
+    for k in range(2):
+        Path("pictures").mkdir(exist_ok=True)
+        Image.new("L", (32, 24), 200 * k).save(f"pictures/{k}.png")
+        Path(f"classes/{k}").mkdir(parents=True)
+        Path(f"classes/{k}/a.npy").write_bytes(recording.read_bytes())
+    Path("table.csv").write_text("start_s,end_s,label\n0,0.001,smile\n")
+    before = sorted(Path().rglob("*"))
+    assert said in refused(capsys, *line.split())
+    assert sorted(Path().rglob("*")) == before
+
+
+@pytest.mark.parametrize("line", ["env", "faces out", "simulate pictures a.mxr", "bench-data --dataset smoke"])
+@pytest.mark.parametrize("error", [RuntimeError("Unable to initialize backend 'cuda'\nand more lines"), AssertionError()])
+def test_where_jax_finds_no_device(line: str, error: Exception, capsys: pytest.CaptureFixture, monkeypatch) -> None:
+    def devices():
+        raise error
+
+    monkeypatch.setattr(jax, "devices", devices)
+    assert "JAX finds no device (" in refused(capsys, *line.split())
 
 
 def test_a_damaged_recording_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

@@ -252,7 +252,7 @@ def test_mistakes_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture) ->
         capsys, "info", str(tmp_path / "nothing")
     )
     np.save(tmp_path / "one.npy", layouts.events(5, (4, 3), 0))
-    assert "--figure is of a data set" in refused(capsys, "info", str(tmp_path / "one.npy"), "--figure", "a.png")
+    assert "--figure belongs to a data set" in refused(capsys, "info", str(tmp_path / "one.npy"), "--figure", "a.png")
     (root / "event_raw" / "raw" / "user_02" / "user02_2022-06-08_11-00-00.raw").write_bytes(b"%")
     assert "user02_2022-06-08_11-00-00.raw: " in refused(capsys, "info", str(root))
 

@@ -48,9 +48,12 @@ def _run(argv: Sequence[str]) -> None:
     if first is not None and first not in commands.choices:
         raise UserError(f"{first!r} is no command{suggestion(first, commands.choices)}")
     try:
-        args = vars(parser.parse_args(argv))
+        found, unknown = parser.parse_known_args(argv)
     except SystemExit:  # of --help and --version
         return
+    if unknown:
+        (commands.choices[first] if first else parser).error(f"unrecognized arguments: {' '.join(unknown)}")
+    args = vars(found)
     chosen = args.pop("command", None)
     if chosen is None:
         parser.print_help()

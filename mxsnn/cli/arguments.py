@@ -39,6 +39,13 @@ def add_json(parser: ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="as JSON")
 
 
+def refuse(why: str, **given: Any) -> None:
+    """Raises: UserError for an option that is given where it says nothing."""
+    for name, value in given.items():
+        if value not in (None, False):
+            raise UserError(f"--{name.replace('_', '-')} {why}")
+
+
 def reading(given: dict[str, Any], option: str = "--option") -> dict[str, Any]:
     """The arguments of `add_reading` as `mxsnn.events.read` takes them; what the one for options is called."""
     return given | options(option, given.pop("option"))

@@ -7,6 +7,7 @@ from argparse import ArgumentParser
 from pathlib import Path
 
 from mxsnn.cli.arguments import add_dataset, add_json
+from mxsnn.cli.device import check_device
 from mxsnn.cli.terminal import show
 from mxsnn.errors import UserError
 
@@ -52,13 +53,16 @@ def run(
     from mxsnn.events.tonic import compose
     from mxsnn.training.waiting import lines, waiting
 
-    for name, value in {"batch": batch, "seconds": seconds, "channels": min(channels), "workers": workers + 1}.items():
+    for name, value in {"batch": batch, "seconds": seconds, "channels": min(channels)}.items():
         if not 0 < value < math.inf:
-            raise UserError(f"--{name} is {'0 or more' if name == 'workers' else 'above 0'}")
+            raise UserError(f"--{name} is above 0, got {value}")
+    if workers < 0:
+        raise UserError(f"--workers is 0 or more, got {workers}")
     if dataset is None:
         if folder is None:
             raise UserError("give the FOLDER of a data set, or --dataset smoke, which needs none")
         dataset = recognise(folder)
+    check_device()
     recordings = open_dataset(dataset, folder)
     size = recordings.sensor_size
     encoded = Encoded(

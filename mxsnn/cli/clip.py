@@ -6,7 +6,7 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from mxsnn.cli.arguments import add_reading, reading, us
+from mxsnn.cli.arguments import add_reading, reading, refuse, us
 from mxsnn.cli.terminal import Progress
 from mxsnn.errors import UserError
 
@@ -40,6 +40,12 @@ def run(session: Path, out: Path, protocol: bool, table: Path | None, label: str
 
     if protocol == (table is not None):
         raise UserError("clips are cut by --protocol or by --table FILE: give one of them")
+    if protocol:
+        of_table = {name: options[name] for name in ("margin", "from_start", "first_frame")}
+        refuse("belongs to --table, which is not given", **of_table)
+        refuse("belongs to --label, which is not given", kind=None if label else kind)
+    else:
+        refuse("belongs to --protocol, which is not given", label=label, cue=options["cue"], length=options["length"])
     times = {name: us(name, options.pop(name), 1e6) for name in ("cue", "length", "margin")}
     from_start, first_frame = options.pop("from_start"), options.pop("first_frame")
     with Progress(session) as progress:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from argparse import ArgumentParser
-from importlib import metadata
 
 from mxsnn import __version__
 from mxsnn.cli.arguments import add_json
+from mxsnn.cli.device import check_device
 from mxsnn.cli.terminal import show
 from mxsnn.errors import UserError
 
@@ -47,13 +46,10 @@ def add(parser: ArgumentParser) -> None:
 def run(json: bool) -> None:
     try:
         from mxsnn.training.run import environment
-
-        found = environment()
     except ImportError as error:
         raise UserError(f"mxsnn is not wholly installed ({error}); install it again") from error
-    except RuntimeError as error:  # of JAX, where JAX_PLATFORMS or a driver is wrong
-        reason = str(error).splitlines()[0]
-        raise UserError(f"JAX finds no device ({reason}); JAX_PLATFORMS={os.environ.get('JAX_PLATFORMS', '')}") from error
+    check_device()
+    found = environment()
     found.pop("command")
     versions = found["versions"] | {name: _version(name) for name in WITHOUT} | {"mxsnn": __version__}
     extras = {extra: all(_version(name) for name in names) for extra, names in EXTRAS.items()}
@@ -71,6 +67,8 @@ def run(json: bool) -> None:
 
 
 def _version(package: str) -> str | None:
+    from importlib import metadata
+
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:

@@ -7,7 +7,8 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from mxsnn.cli.arguments import add_overwrite
+from mxsnn.cli.arguments import add_overwrite, refuse
+from mxsnn.cli.device import check_device
 from mxsnn.cli.terminal import Progress
 from mxsnn.errors import UserError
 
@@ -71,6 +72,9 @@ def run(
     lists = {"sensors": sensors, "lux": lux, "thresholds": threshold, "movements": movements}
     given: dict[str, Any] = plan | {name: tuple(values) for name, values in lists.items() if values}
     wanted = Plan(**given)
+    if sheet is None:
+        refuse("belongs to --sheet; a data set is never replaced", overwrite=overwrite)
+    check_device()
     cached = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mxsnn" / "xla"
     jax.config.update("jax_compilation_cache_dir", str(cached))  # workers, and the next time, need not compile again
     if sheet is not None:

@@ -6,7 +6,7 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from mxsnn.cli.arguments import add_dataset, add_file, add_json, add_reading, reading
+from mxsnn.cli.arguments import add_dataset, add_file, add_json, add_reading, reading, refuse
 from mxsnn.cli.terminal import Progress, show
 from mxsnn.errors import UserError
 
@@ -25,9 +25,9 @@ def run(file: Path, json: bool, dataset: str | None, figure: Path | None, **give
     from mxsnn.events.summary import lines, summary
 
     if dataset is not None or _holds_many(file, given["format"]):
+        refuse("belongs to a recording; this is a data set", **given)
         return _info_dataset(file, json, dataset, figure)
-    if figure is not None:
-        raise UserError(f"{file}: --figure is of a data set; a recording is drawn by `mxsnn view`")
+    refuse("belongs to a data set; a recording is drawn by `mxsnn view`", figure=figure)
     with Progress(file) as progress:
         found = summary(file, progress=progress, **reading(given))
     show(found, lines(found), json)

@@ -43,13 +43,14 @@ def run(
     **given: Any,
 ) -> None:
     from mxsnn.events import open_recording, sync, write
-    from mxsnn.events.io.files import check_vacant
+    from mxsnn.events.io.files import check_vacant, writable
     from mxsnn.events.sync.files import joined, open_any
 
     if by is not None and by not in sync.WAYS:
         raise UserError(f"--by {by}: no way to synchronise{suggestion(by, sync.WAYS)}")
     if out is not None:
         check_vacant(out, overwrite)
+        writable(out)
     of_b = {name.removesuffix("_b"): given.pop(name) for name in list(given) if name.endswith("_b")}
     with Progress(a) as progress:
         first = open_recording(a, progress=progress, **reading(given))

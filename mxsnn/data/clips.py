@@ -15,6 +15,7 @@ from mxsnn.data.datasets.facs import parse_aus
 from mxsnn.data.datasets.recordings import write_index
 from mxsnn.errors import RecordingWarning, UserError
 from mxsnn.events import Frames, Label, Recording, write
+from mxsnn.events.io._source import named
 from mxsnn.events.io.recording_file import RECORDING
 from mxsnn.events.sync import Clock
 from mxsnn.events.sync.activity import activity, of_events
@@ -237,7 +238,7 @@ def _labels(row: Row, onset: int | None, apex: int | None, offset: int | None, k
         raise row.wrong("a label needs a name")
     kind = row["kind"].lower() or kind or ("au" if _AU.fullmatch(text) else "")
     if not kind:
-        raise row.wrong(f"what kind of label {text!r} is, is not said; add a column kind: au, movement or emotion")
+        raise row.wrong(f"what kind of label {text!r} is, is not said; add a column kind, or --kind: au, movement or emotion")
     intensity = None if row["intensity"].lower() in UNKNOWN else row.number("intensity")
     side = row["side"].lower() or None
     try:
@@ -262,7 +263,7 @@ def write_clips(recording: Recording, clips: Sequence[Clip], folder: str | Path)
     if folder.exists():
         raise UserError(f"{folder}: exists; choose another name")
     check(recording, clips)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=_parent(folder)) as name:
+    with named(folder), tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=_parent(folder)) as name:
         made = Path(name) / "clips"
         made.mkdir()
         for clip in clips:

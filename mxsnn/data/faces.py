@@ -104,7 +104,7 @@ class Plan:
         for name in ("sensors", "lux", "thresholds", "movements"):
             values = getattr(self, name)
             if not values and name != "thresholds":
-                raise UserError(f"{name}: give at least one")
+                raise UserError(f"{name}: give at least one{' besides neutral' if self.pair else ''}")
             for value in values:
                 if values.count(value) > 1:
                     raise UserError(f"{name}: {value} is given twice")
@@ -120,9 +120,9 @@ class Plan:
             raise UserError(f"{self.camera!r} is no frame camera{suggestion(self.camera, ['none', *CAMERAS])}")
         if not 0 <= self.flicker <= 1:
             raise UserError(f"flicker is a part of the light, from 0 to 1, got {self.flicker:g}")
-        performance(0, 0, 0, CLASSES[0], self.length)
         if self.length % 100_000 or self.length > 60_000_000:
             raise UserError(f"a clip lasts a whole number of tenths of a second, 60 s at most; got {self.duration:g} s")
+        performance(0, 0, 0, CLASSES[0], self.length)  # which says what is too short
 
     @property
     def length(self) -> int:

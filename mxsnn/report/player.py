@@ -34,6 +34,7 @@ PANEL = {"strip": 240, "film": 480}  # sides at which panels aim, in pixels, whe
 MOST_PICTURES = 20_000
 MOST_PIXELS = 2**26  # of a picture, and of the sensor
 MOST_BARS = 12  # of labels
+BRIEFEST, LONGEST = 100, 600_000_000  # us that a picture of a film is shown; what GIF and MP4 can say
 CHUNK = 1_000_000  # us of an opened recording that are held at once
 
 
@@ -113,6 +114,8 @@ def view(
         lasts = (windows.t1 - windows.t0) * (slow or 1.0)
         if fps is not None and (window is not None or main is not None):
             lasts = np.full(len(windows), 1e6 / fps)
+        if lasts.max() > LONGEST or lasts.mean() < BRIEFEST:
+            raise UserError(f"pictures would be shown for {lasts.mean() / 1e6:g} s; choose fps and slow for 0.0001 to 600 s")
         speed = float((windows.t1 - windows.t0).sum() / lasts.sum())
         film(temporary, (layout.picture(k, counts, speed) for k, counts in enumerate(drawn)), np.cumsum(lasts))
 
@@ -126,8 +129,8 @@ def _check(out: Path, overwrite: bool, given: dict[str, float | None]) -> None:
     for name, value in given.items():
         if value is None:
             continue
-        if not 0 < value < float("inf"):
-            raise UserError(f"{name} is a positive number, got {value!r}")
+        if not 1e-6 <= value < float("inf"):
+            raise UserError(f"{name} is a positive number, at least 1e-06; got {value!r}")
         if name in (("fps", "slow") if suffix == ".png" else ("columns",)):
             kinds = ("a film (.gif, .mp4)", "a strip (.png)")
             this, other = kinds if suffix != ".png" else kinds[::-1]

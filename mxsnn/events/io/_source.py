@@ -120,12 +120,12 @@ def check_block(block: Block, sensor_size: tuple[int, int] | None, first: int = 
         where = f"the sensor of {width}x{height} pixels (width x height)" if sensor_size else "any sensor"
         pixel = {"x": int(x[k]), "y": int(y[k])}
         at = ", ".join(f"{axis} beyond 16 bits" if value == NOWHERE else f"{axis}={value}" for axis, value in pixel.items())
-        raise UserError(f"event {first + k} lies at {at}, outside {where}; repair=True leaves such events out")
+        raise UserError(f"event {first + k} lies at {at}, outside {where}; repair=True (--repair) leaves such events out")
     if last is not None and (t[0] < last or (t[1:] < t[:-1]).any()):
         k = 0 if t[0] < last else int((t[1:] < t[:-1]).argmax()) + 1
         before = t[k - 1] if k else last
         raise UserError(
-            f"the times go back at event {first + k}: {t[k]} us after {before} us; repair=True puts the events in order"
+            f"the times go back at event {first + k}: {t[k]} us after {before} us; repair=True (--repair) puts the events in order"
         )
 
 

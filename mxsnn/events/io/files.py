@@ -191,7 +191,7 @@ def write(
       the format cannot hold these events.
     """
     path = Path(path)
-    chosen = _writable(path, format)
+    chosen = writable(path, format)
     check_vacant(path, overwrite)
     source = content if isinstance(content, Source) else source_of(Recording(content) if isinstance(content, Events) else content)
     lacking = [part for part in _PARTS if part not in chosen.holds and _held(getattr(source.recording, part))]
@@ -205,8 +205,8 @@ def write(
 
 def check_vacant(path: Path, overwrite: bool) -> None:
     """Raises: UserError where a file cannot be written without losing what is there."""
-    if path.is_dir() or (path.exists() and not overwrite):
-        raise UserError(f"{path}: exists; choose another name{'' if path.is_dir() else ' or overwrite it'}")
+    if path.exists() and not (overwrite and path.is_file()):  # a folder, a pipe and a device stay what they are
+        raise UserError(f"{path}: exists; choose another name{' or overwrite it' if path.is_file() else ''}")
 
 
 @contextmanager
@@ -261,19 +261,19 @@ def _without_triggers(path: Path, chosen: Format, source: Source) -> Source:
     return replace(source, blocks=blocks)
 
 
-def _writable(path: Path, format: str | None) -> Format:
-    writable = {name: f for name, f in FORMATS.items() if f.write is not None}
+def writable(path: Path, format: str | None = None) -> Format:
+    """The format that a file is written in. Raises: UserError where there is none."""
+    known = {name: f for name, f in FORMATS.items() if f.write is not None}
     if format is not None:
-        if format not in writable:
-            known = format in FORMATS
-            raise UserError(f"{format!r} is {'read only' if known else 'no format'}{suggestion(format, list(writable))}")
-        return writable[format]
-    found = [f for f in writable.values() if path.suffix.lower() in f.suffixes]
+        if format not in known:
+            raise UserError(f"{format!r} is {'read only' if format in FORMATS else 'no format'}{suggestion(format, list(known))}")
+        return known[format]
+    found = [f for f in known.values() if path.suffix.lower() in f.suffixes]
     if len(found) == 1:
         return found[0]
     if found:
         raise UserError(f"{path}: {path.suffix} may be {' or '.join(f.name for f in found)}; say which to write (--to)")
-    suffixes = ", ".join(dict.fromkeys(suffix for f in writable.values() for suffix in f.suffixes))
+    suffixes = ", ".join(dict.fromkeys(suffix for f in known.values() for suffix in f.suffixes))
     raise UserError(f"{path}: nothing writes {path.suffix or '(no suffix)'!r}; there are {suffixes}")
 
 
