@@ -5,6 +5,7 @@ from typing import ClassVar, NamedTuple
 import jax.numpy as jnp
 
 from mxsnn.neurons._base import Outputs, neuron, positive, static
+from mxsnn.neurons.qif import parabola
 from mxsnn.reset import to_value
 from mxsnn.surrogate import atan
 from mxsnn.typing import Array, ArrayLike, Fire, Reset
@@ -23,7 +24,7 @@ class AdQIF:
     w[t] = w[t-1] + dt/tau_w (a (v - v_rest) - w[t-1]) + b s[t];  v[t] = reset(v, s[t], threshold)
 
     Euler forward; times in ms, x, v, w and b in units of the threshold; w hears the membrane of its own step, before the reset. The
-    parabola ends at the threshold, as in `QIF`. SpikingJelly fires at v >= threshold and starts at its reset value; c is its a0;
+    parabola is bounded as in `QIF`. SpikingJelly fires at v >= threshold and starts at its reset value; c is its a0;
     a and b are those of its function, where its module has 0, 0. `Izhikevich` is the neuron in mV. Source: Izhikevich (2007),
     Dynamical Systems in Neuroscience, 8.1.4.
     """
@@ -46,8 +47,8 @@ class AdQIF:
         return AdQIFState(jnp.broadcast_to(jnp.asarray(self.v_rest, dtype), shape), jnp.zeros(shape, dtype))
 
     def step(self, state: AdQIFState, x: Array) -> tuple[AdQIFState, Array]:
-        held = jnp.minimum(state.v, self.threshold)
-        v = state.v + self.dt / self.tau * (x + self.c * (held - self.v_rest) * (held - self.v_c) - state.w)
+        rise = self.c * parabola(state.v, self.v_rest, self.v_c, self.threshold)
+        v = state.v + self.dt / self.tau * (x + rise - state.w)
         s = self.fire(v - self.threshold)
         w = state.w + self.dt / self.tau_w * (self.a * (v - self.v_rest) - state.w) + self.b * s
         return AdQIFState(self.reset(v, s, self.threshold), w), s

@@ -51,32 +51,32 @@ class Izhikevich:
     @classmethod
     def intrinsically_bursting(cls, **others) -> Izhikevich:
         """IB: a burst first, then single spikes."""
-        return cls(**{"d": 4.0, "reset": to_value(-55.0)} | others)
+        return cls(d=4.0, reset=to_value(-55.0), **others)
 
     @classmethod
     def chattering(cls, **others) -> Izhikevich:
         """CH: bursts of closely spaced spikes, one after the other."""
-        return cls(**{"d": 2.0, "reset": to_value(-50.0)} | others)
+        return cls(d=2.0, reset=to_value(-50.0), **others)
 
     @classmethod
     def fast_spiking(cls, **others) -> Izhikevich:
         """FS: inhibitory cells that fire fast, practically without adaptation."""
-        return cls(**{"a": 0.1, "d": 2.0} | others)
+        return cls(a=0.1, d=2.0, **others)
 
     @classmethod
     def low_threshold_spiking(cls, **others) -> Izhikevich:
         """LTS: inhibitory cells with a low threshold that fire fast and adapt."""
-        return cls(**{"b": 0.25, "d": 2.0} | others)
+        return cls(b=0.25, d=2.0, **others)
 
     @classmethod
     def thalamo_cortical(cls, **others) -> Izhikevich:
         """TC: tonic from rest, a rebound burst after inhibition."""
-        return cls(**{"b": 0.25, "d": 0.05} | others)
+        return cls(b=0.25, d=0.05, **others)
 
     @classmethod
     def resonator(cls, **others) -> Izhikevich:
         """RZ: damped oscillations below threshold, answers to inputs in their rhythm."""
-        return cls(**{"a": 0.1, "b": 0.26, "d": 2.0} | others)
+        return cls(a=0.1, b=0.26, d=2.0, **others)
 
     def init(self, shape, dtype=jnp.float32) -> IzhikevichState:
         slope = 5 - jnp.asarray(self.b, dtype)
