@@ -179,12 +179,13 @@ def noise() -> None:
 
 
 def fit(throughput: float) -> tuple[float, float, float]:
-    """Slope and corner of an EVK4 with which its noise is that published, and the root mean square of what the logarithms are apart.
+    """Slope and corner with which an EVK4 has the noise that is published, and the root mean square by which logarithms are apart.
 
     `throughput`: lux as they were published for one of the scene. What was published has a floor in any light, 0.0414 a second.
     """
     slope, corner = jnp.geomspace(1e-4, 1e-3, 101)[:, None, None, None], jnp.geomspace(20, 2000, 101)[:, None, None]
-    camera = dataclasses.replace(EVK4, slope=slope, corner=corner)
+    constants: dict[str, Any] = {"slope": slope, "corner": corner}
+    camera = dataclasses.replace(EVK4, **constants)
     threshold = 0.15 + 0.0065 * jax.scipy.stats.norm.ppf((jnp.arange(20) + 0.5) / 20)
     on, off = camera.noise_rates(jnp.asarray(list(PUBLISHED))[:, None] / throughput, threshold, threshold)
     apart = jnp.log(((on + off).mean(-1) + 0.0414) / jnp.asarray(list(PUBLISHED.values())))

@@ -248,6 +248,11 @@ def test_the_dark_is_noisier_than_the_light(name):
     # Of the photodiode alone, sigma does not depend on light, and the rate grows as its root.
     dark = dataclasses.replace(camera, dark_current=0.0, mismatch=0.0)
     assert noise_rate(dark, 4e-3) == pytest.approx(2 * noise_rate(dark, 1e-3), rel=0.02)
+    # It is the highest where f_1 = f_2 (sigma / threshold)^2, with that sigma.
+    light = jnp.geomspace(1e-2, 1e3, 2000)
+    most = light[dark.noise_rates(light, camera.threshold_on, camera.threshold_off)[0].argmax()]
+    expected = math.pi * camera.noise * camera.slope / camera.threshold_on**2 * camera.corner
+    assert float(camera.slope * dark.current(most)) == pytest.approx(expected, rel=0.02)
 
 
 def test_no_two_events_of_a_pixel_lie_within_its_refractory_period():
