@@ -51,7 +51,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("folder", type=Path)
     folder = parser.parse_args().folder
-    data = recordings(folder, kind="movement")
+    data = recordings(folder)
     assert data.groups is not None
     n = len(data.classes)
     print(f"{len(data)} recordings, {len(data.subjects)} subjects, {n} classes: chance {1 / n:.1%}")

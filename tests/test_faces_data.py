@@ -51,7 +51,8 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def test_the_set_opens_as_a_data_set(made: Path) -> None:
-    data = opened(made, kind="movement")
+    data = opened(made)
+    assert set(data.classes) <= set(CLASSES) and opened(made, kind="au").classes[0].startswith("AU")
     assert len(data) == 8 and data.sensor_size == (48, 36)
     assert data.subjects == ("3-0000", "3-0001") and data.groups is not None and Counter(data.groups.tolist()) == {0: 4, 1: 4}
     assert data.conditions["lux"] == (500.0, 5.0) * 4 and set(data.conditions["sensor"]) == {"48x36"}

@@ -8,6 +8,8 @@ from pathlib import Path
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mxsnn.cli import main
 from mxsnn.errors import UserError
@@ -24,9 +26,9 @@ CALM = EventCamera((64, 48), efficiency=0.24, slope=1.0, dark_current=0.0)
 """Without noise, mismatch and, as fast as it is, without lag."""
 
 
-def texture(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def texture(x: np.ndarray, y: np.ndarray, seed: int = 3) -> np.ndarray:
     """Waves of all directions and of 4 to 100 pixels, 0..1."""
-    rng = np.random.default_rng(3)
+    rng = np.random.default_rng(seed)
     total = np.zeros(np.broadcast_shapes(np.shape(x), np.shape(y)))
     for _ in range(40):
         f, angle, phase = rng.uniform(0.01, 0.25), *rng.uniform(0, 2 * np.pi, 2)
@@ -45,6 +47,35 @@ def test_flow_finds_a_shift_to_a_fraction_of_a_pixel(shift: tuple[float, float])
     off = np.linalg.norm(found - np.array(shift), axis=-1)
     assert np.median(off) < 0.04
     assert np.percentile(off, 95) < 0.1
+
+
+@pytest.mark.slow
+@settings(max_examples=40, deadline=None)
+@given(st.floats(0, 15), st.floats(0, 2 * np.pi), st.integers(0, 2**32 - 1))
+def test_flow_finds_any_shift_of_a_texture(far: float, angle: float, seed: int) -> None:
+    """Up to 15 pixels in all directions, of any texture: nearly everywhere, and up to 25 for the most part."""
+    y, x = np.mgrid[:96, :128]
+
+    def off(far: float) -> np.ndarray:
+        shift = np.array([far * np.cos(angle), far * np.sin(angle)])
+        a, b = (jnp.asarray(texture(x - dx, y - dy, seed), jnp.float32) for dx, dy in ((0, 0), shift))
+        edge = int(far) + 6  # what has come in from outside the picture
+        return np.linalg.norm(np.asarray(flow(a, b)) - shift, axis=-1)[edge:-edge, edge:-edge]
+
+    assert np.median(off(far)) < 0.06 and (off(far) < 1).mean() > 0.9
+
+
+@pytest.mark.slow
+def test_flow_finds_most_of_what_moves_far() -> None:
+    """20 pixels from frame to frame, of which slopes alone find half."""
+    y, x = np.mgrid[:96, :128]
+    found = []
+    for seed in range(8):
+        angle = 0.8 * seed
+        shift = 20 * np.array([np.cos(angle), np.sin(angle)])
+        a, b = (jnp.asarray(texture(x - dx, y - dy, seed), jnp.float32) for dx, dy in ((0, 0), shift))
+        found.append((np.linalg.norm(np.asarray(flow(a, b)) - shift, axis=-1)[26:-26, 26:-26] < 1).mean())
+    assert np.mean(found) > 0.75 and np.median(found) > 0.9
 
 
 def test_flow_finds_a_turn() -> None:

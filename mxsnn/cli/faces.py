@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
@@ -60,8 +59,6 @@ def run(
     overwrite: bool,
     **plan: Any,
 ) -> None:
-    import jax
-
     from mxsnn.data.faces import Plan, make
     from mxsnn.report.faces import contact_sheet
 
@@ -75,8 +72,7 @@ def run(
     if sheet is None:
         refuse("belongs to --sheet; a data set is never replaced", overwrite=overwrite)
     check_device()
-    cached = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "mxsnn" / "xla"
-    jax.config.update("jax_compilation_cache_dir", str(cached))  # workers, and the next time, need not compile again
+    compiled.keep()  # for the workers, too
     if sheet is not None:
         with Progress(sheet) as progress:
             contact_sheet(wanted, sheet, overwrite, progress)

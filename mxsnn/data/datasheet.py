@@ -65,7 +65,7 @@ One file a performance, sensor, light and threshold; `index.csv` lists them with
 show the same movements of the same person and differ in the camera, its light, and noise: compare them in pairs.
 
     from mxsnn.data.datasets import recordings
-    data = recordings(FOLDER, kind="movement")
+    data = recordings(FOLDER)
 
 | movement | Action Units | performances |
 |---|---|---|

@@ -291,7 +291,7 @@ def make(plan: Plan, folder: str | Path, workers: int | None = None, progress: C
         for done, _ in enumerate(_each(plan, folder, todo, workers), len(jobs) - len(todo) + 1):
             progress(done / len(jobs))
         (folder / INDEX).unlink(missing_ok=True)
-        write_index(folder)
+        write_index(folder, kind="movement")
         with appearing(folder / SHEET) as temporary:
             temporary.write_text(sheet(plan), "utf-8")
     return sum(len(names) for job in jobs for sensor in plan.sensors for names in plan.names(*job, sensor))

@@ -127,7 +127,7 @@ def _mouth(m: geometry.Lines, lips: Array, x: Array, v: Array, up: Array, low: A
     upper = between * _ramp(m.stomion + 0.8 + 1.6 * arch - head[1], width)
     lower = between * _ramp(v - jnp.maximum(lips[1], 0) + 2.0, width) * jnp.clip((low - 7) / 6, 0, 1)
     tongue = between * jax.nn.sigmoid((v - 0.45 * low - 3) / 2.0) * jnp.clip((low - 4) / 8, 0, 0.8)
-    lit = 1 - 0.85 * jnp.exp(-(up + low) / 2.0)  # lips that hardly part keep the light out
+    lit = 1 - 0.5 * jnp.exp(-(up + low) / 1.2)  # lips that hardly part keep the light out
     return [
         (between, "cavity", 1.0),
         (tongue, "tongue", 1.0),

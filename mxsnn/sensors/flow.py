@@ -2,6 +2,8 @@
 
 Coarse to fine Lucas-Kanade: at each level of a pyramid the second image is drawn back by the flow so far, and the rest of it
 solves, over a window, the least squares of what the gradient says; where a window holds no texture, the neighbours' flow counts.
+What moves by more than its own texture is wide has no slope that leads there: so all is done twice, the second time from the best
+of all whole shifts of the coarse images, and where this draws the second image clearly better, it counts.
 
 Source: Lucas and Kanade, IJCAI 1981; Bouguet, "Pyramidal implementation of the Lucas Kanade feature tracker", 2000; the flow at a
 time in between as in Jiang et al., "Super SloMo", CVPR 2018.
@@ -20,6 +22,8 @@ _WINDOW = (1, 8, 28, 56, 70, 56, 28, 8, 1)  # binomial: a Gaussian of sigma 1.4 
 _FINE = (1, 2, 1)  # what is finer than this, neither gradients nor values between pixels tell well
 _COARSEST = 12  # pixels of the shorter side
 _ROUNDS = 3
+_FAR, _NEAR = 4, 1  # whole pixels that are tried to each side in the coarsest images, and in those between them and the finest
+_CLEARLY = 0.5  # of the square error: so much better must be what was searched than what slopes led to, which errs less often
 _FLAT = 1e-6  # mean square of the gradient, of 0..1 per pixel, below which a window shows nothing
 
 
@@ -32,14 +36,26 @@ def flow(a: jax.Array, b: jax.Array) -> jax.Array:
     pyramid = [tuple(_blurred(image, _FINE) for image in (a, b))]
     while min(pyramid[-1][0].shape) >= 2 * _COARSEST:
         pyramid.append(tuple(_half(image) for image in pyramid[-1]))
+
+    def calm(level: int, a: jax.Array, b: jax.Array, coarse: jax.Array) -> jax.Array:
+        return _best(a, b, jnp.zeros_like(coarse), coarse)  # where the coarser images show nothing, they may lead astray
+
+    def bold(level: int, a: jax.Array, b: jax.Array, coarse: jax.Array) -> jax.Array:
+        return _searched(a, b, coarse, _FAR if level == len(pyramid) - 1 else _NEAR) if level else coarse
+
+    found = _best(*pyramid[0], *(_descended(pyramid, begin) for begin in (calm, bold)), _CLEARLY)
+    return _refined(*pyramid[0], found, _cubic)
+
+
+def _descended(pyramid: list[tuple[jax.Array, jax.Array]], begin: Callable[..., jax.Array]) -> jax.Array:
+    """The flow of the finest images, from the coarsest down; each level starts where `begin` says, given the flow so far."""
     found = jnp.zeros((*pyramid[-1][0].shape, 2), jnp.float32)
-    for a, b in reversed(pyramid):
+    for level, (a, b) in reversed(list(enumerate(pyramid))):
         scale = jnp.array([a.shape[1] / found.shape[1], a.shape[0] / found.shape[0]])
-        coarse = jax.image.resize(found, (*a.shape, 2), "linear") * scale
-        begun = _best(a, b, jnp.zeros_like(coarse), coarse)  # where the coarser images show nothing, they may lead astray
+        begun = begin(level, a, b, jax.image.resize(found, (*a.shape, 2), "linear") * scale)
         found = jax.lax.fori_loop(0, _ROUNDS, lambda k, f, a=a, b=b: _refined(a, b, f, _line), begun)
         found = _best(a, b, begun, found)
-    return _refined(a, b, found, _cubic)
+    return found
 
 
 def _refined(a: jax.Array, b: jax.Array, found: jax.Array, weights: Weights) -> jax.Array:
@@ -57,10 +73,23 @@ def _refined(a: jax.Array, b: jax.Array, found: jax.Array, weights: Weights) -> 
     return jnp.stack(moved, -1) / trust[..., None]
 
 
-def _best(a: jax.Array, b: jax.Array, first: jax.Array, second: jax.Array) -> jax.Array:
-    """Of two flows that which draws b nearer to a, in each window."""
+def _best(a: jax.Array, b: jax.Array, first: jax.Array, second: jax.Array, share: float = 1.0) -> jax.Array:
+    """Of two flows that which draws b nearer to a, in each window: the second if its error is below a share of the first's."""
     off = _blurred(jnp.stack([(a - warped(b, shift, _line)) ** 2 for shift in (first, second)]))
-    return jnp.where((off[1] < off[0])[..., None], second, first)
+    return jnp.where((off[1] < share * off[0])[..., None], second, first)
+
+
+def _searched(a: jax.Array, b: jax.Array, found: jax.Array, reach: int) -> jax.Array:
+    """A flow with that whole shift added, of up to `reach` pixels to each side, which draws b nearest to a in each window."""
+    sides = jnp.arange(-reach, reach + 1, dtype=jnp.float32)
+    shifts = jnp.stack(jnp.meshgrid(sides, sides), -1).reshape(-1, 2)
+
+    def tried(best: tuple[jax.Array, jax.Array], shift: jax.Array) -> tuple[tuple[jax.Array, jax.Array], None]:
+        off = _blurred((a - warped(b, found + shift, _line)) ** 2) + _FLAT * (shift**2).sum()
+        nearer = off < best[0]
+        return (jnp.where(nearer, off, best[0]), jnp.where(nearer[..., None], found + shift, best[1])), None
+
+    return jax.lax.scan(tried, (jnp.full(a.shape, jnp.inf), found), shifts)[0][1]
 
 
 def _line(s: jax.Array) -> tuple[jax.Array, ...]:

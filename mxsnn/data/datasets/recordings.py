@@ -22,15 +22,18 @@ from mxsnn.events.stream import check_sensor_size
 INDEX = "index.csv"
 COLUMNS = ("file", "subject", "session", "sensor", "width", "height", "lux", "test", *KINDS)
 """Of the index; every other column is a condition."""
+CLASSES = "classes"
+"""The column of an index that names the kind of label whose names are the classes, where it has labels of several."""
 
 _TRUE, _FALSE = ("1", "true", "yes", "test"), ("", "0", "false", "no", "train")
 
 
-def write_index(root: str | Path, pattern: str = "*.mxr") -> Path:
+def write_index(root: str | Path, pattern: str = "*.mxr", kind: str | None = None) -> Path:
     """Write `root/index.csv`: a row for each recording below `root` whose name matches `pattern`, and what its file tells.
 
     Rows that are there stay as they are, so that they can be edited; recordings that have none get one. Rows whose file
-    is gone are left out with a `RecordingWarning`. Returns the path of the index.
+    is gone are left out with a `RecordingWarning`. `kind`: of the labels that are the classes where `recordings` is not told.
+    Returns the path of the index.
 
     Raises: UserError where there is no recording, one cannot be read, or an index cannot be.
     """
@@ -45,7 +48,7 @@ def write_index(root: str | Path, pattern: str = "*.mxr") -> Path:
     for file in sorted(root.rglob(pattern)):
         name = file.relative_to(root).as_posix()
         if file.is_file() and file != path and name not in table and not any(part.startswith(".") for part in name.split("/")):
-            table[name] = _row(name, inside(root, name))
+            table[name] = _row(name, inside(root, name)) | ({CLASSES: kind} if kind else {})
     if not table:
         raise UserError(f"{root}: holds no recordings {pattern}")
     columns = list(COLUMNS)
@@ -67,7 +70,7 @@ def recordings(root: str | Path, kind: str | None = None, sensor_size: Sequence[
     """The recordings that `root/index.csv` lists, in classes by their labels of a `kind`: "movement", "au" or "emotion".
 
     A recording with several labels is of the class of all of them, "AU6+AU12". Those without any are left out with a
-    `RecordingWarning`. The index counts where it and a file differ. `kind`: None where the index has labels of one only.
+    `RecordingWarning`. The index counts where it and a file differ. `kind`: None for the one that the index names, or has alone.
     `sensor_size=(width, height)`: None is the largest of the index.
 
     Raises: UserError that names the line: no such file, a path out of `root`, a file listed twice, numbers that are none,
@@ -166,7 +169,7 @@ def _row(name: str, path: Path) -> dict[str, str]:
             raise UserError(f"{path}: a label's name with '+' cannot stand in an index, which joins names by it; got {names}")
         told[kind] = _together(names)
     for condition, value in recording.conditions.items():
-        if _key(condition) in COLUMNS:
+        if _key(condition) in (*COLUMNS, CLASSES):
             raise UserError(f"{path}: the condition {condition!r} has the name of a column of the index; call it otherwise")
         told[condition] = str(value)
     return told
@@ -193,12 +196,15 @@ def _entry(root: Path, row: Row, names: Sequence[str], size: tuple[int, int] | N
         lux=None if row["lux"].lower() in UNKNOWN else row.number("lux"),
         test=test in _TRUE,
         labels={kind: _apart(row[kind]) for kind in KINDS},
-        conditions={name: row[name] for name in names if _key(name) not in COLUMNS},
+        conditions={name: row[name] for name in names if _key(name) not in (*COLUMNS, CLASSES)},
     )
 
 
 def _kind(path: Path, listed: Sequence[Row], kind: str | None) -> str:
     there = [one for one in KINDS if any(row[one] for row in listed)]
+    named = {row[CLASSES] for row in listed} - {""}
+    if kind is None and len(named) == 1:
+        (kind,) = named
     if kind is not None and kind not in KINDS:
         raise UserError(f"kind is one of {', '.join(KINDS)}; got {kind!r}")
     if not there or (kind is not None and kind not in there):
