@@ -104,11 +104,14 @@ def named(neuron: Any) -> dict[str, Parameter]:
 
 
 def renewed(neuron: T, **values: Any) -> T:
-    """The neuron with other values of parameters, `named` as there; checked like a new one."""
+    """The neuron with other values of parameters, `named` as there; checked like a new one. Raises TypeError for other names."""
+    known = named(neuron)
+    if unknown := [name for name in values if name not in known]:
+        raise TypeError(f"{type(neuron).__name__} has no parameter {unknown[0]!r}; it has {', '.join(known)}")
     own = {f.name for f in dataclasses.fields(cast(Any, neuron))}
     changes = {name: value for name, value in values.items() if name in own}
     if inside := {name: value for name, value in values.items() if name not in own}:
-        changes["neuron"] = renewed(getattr(neuron, "neuron"), **inside)  # noqa: B009  (not every neuron has one)
+        changes["neuron"] = renewed(cast(Any, neuron).neuron, **inside)
     return dataclasses.replace(cast(Any, neuron), **changes)
 
 

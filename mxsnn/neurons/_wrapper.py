@@ -25,9 +25,9 @@ class Wrapper:
 
     def __post_init__(self) -> None:
         refuse_what_cannot_be(self)
-        has = {f.name for f in dataclasses.fields(self.neuron)} if dataclasses.is_dataclass(self.neuron) else set()
-        if missing := [name for name in ("init", "step") if not hasattr(self.neuron, name)]:
-            raise TypeError(f"{type(self).__name__} wraps a neuron such as LIF(); got {self.neuron!r} without {missing[0]}")
+        if isinstance(self.neuron, type) or not (hasattr(self.neuron, "init") and hasattr(self.neuron, "step")):
+            raise TypeError(f"{type(self).__name__} wraps a neuron such as LIF(); got {self.neuron!r}")
+        has = {f.name for f in dataclasses.fields(self.neuron)}
         if missing := [name for name in self.needs if name not in has]:
             raise TypeError(
                 f"{type(self).__name__} wraps a neuron with {', '.join(self.needs)}; {type(self.neuron).__name__} has no "

@@ -17,23 +17,27 @@ class LIState(NamedTuple):
 class LI:
     r"""Leaky integrator: a membrane that never fires and is read out itself.
 
-    out[t] = v[t] = d v[t-1] + g x[t],  d = decay(tau, dt), g = gain(d); tau and dt in ms.
+    out[t] = v[t] = v_rest + d (v[t-1] - v_rest) + g x[t],  d = decay(tau, dt), g = gain(d); tau and dt in ms.
 
-    Source: Gerstner et al. (2014), Neuronal Dynamics, 1.3; snnTorch has it as `Leaky(reset_mechanism="none")`.
+    A synapse in front of it (Norse's LICell, NIR's CubaLI) is another LI, of the current. snnTorch has it as
+    `Leaky(reset_mechanism="none")`, spyx as LI; SpikingJelly's NonSpikingLIFNode and Norse's LIBoxCell are `gain=current,
+    decay=euler`. What a network reads of it (mean, maximum, last) is said in `nn.Readout`. Source: Gerstner et al. (2014),
+    Neuronal Dynamics, 1.3.
     """
 
     outputs: ClassVar[Outputs] = Outputs.REAL
     affine: ClassVar[bool] = True
 
     tau: ArrayLike = time_constant(20.0)
+    v_rest: ArrayLike = 0.0
     dt: ArrayLike = positive(1.0)
     gain: Gain = static(default=charge)
     decay: Decay = static(default=exponential)
 
     def init(self, shape, dtype=jnp.float32) -> LIState:
-        return LIState(jnp.zeros(shape, dtype))
+        return LIState(jnp.broadcast_to(jnp.asarray(self.v_rest, dtype), shape))
 
     def step(self, state: LIState, x: Array) -> tuple[LIState, Array]:
         d = self.decay(self.tau, self.dt)
-        v = d * state.v + self.gain(d) * x
+        v = self.v_rest + d * (state.v - self.v_rest) + self.gain(d) * x
         return LIState(v), v
