@@ -6,6 +6,7 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
+from mxsnn.cli import compiled
 from mxsnn.cli.arguments import add_overwrite, refuse
 from mxsnn.cli.device import check_device
 from mxsnn.cli.terminal import Progress

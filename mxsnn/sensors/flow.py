@@ -33,9 +33,9 @@ def flow(a: jax.Array, b: jax.Array) -> jax.Array:
 
     Values from 0 to 1, of even steps to the eye (sRGB) rather than of light.
     """
-    pyramid = [tuple(_blurred(image, _FINE) for image in (a, b))]
+    pyramid = [(_blurred(a, _FINE), _blurred(b, _FINE))]
     while min(pyramid[-1][0].shape) >= 2 * _COARSEST:
-        pyramid.append(tuple(_half(image) for image in pyramid[-1]))
+        pyramid.append((_half(pyramid[-1][0]), _half(pyramid[-1][1])))
 
     def calm(level: int, a: jax.Array, b: jax.Array, coarse: jax.Array) -> jax.Array:
         return _best(a, b, jnp.zeros_like(coarse), coarse)  # where the coarser images show nothing, they may lead astray
@@ -43,8 +43,8 @@ def flow(a: jax.Array, b: jax.Array) -> jax.Array:
     def bold(level: int, a: jax.Array, b: jax.Array, coarse: jax.Array) -> jax.Array:
         return _searched(a, b, coarse, _FAR if level == len(pyramid) - 1 else _NEAR) if level else coarse
 
-    found = _best(*pyramid[0], *(_descended(pyramid, begin) for begin in (calm, bold)), _CLEARLY)
-    return _refined(*pyramid[0], found, _cubic)
+    a, b = pyramid[0]
+    return _refined(a, b, _best(a, b, _descended(pyramid, calm), _descended(pyramid, bold), _CLEARLY), _cubic)
 
 
 def _descended(pyramid: list[tuple[jax.Array, jax.Array]], begin: Callable[..., jax.Array]) -> jax.Array:
