@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from pathlib import Path
 
+from mxsnn.cli import compiled
 from mxsnn.cli.arguments import add_overwrite
 from mxsnn.cli.device import check_device
 from mxsnn.cli.terminal import Progress
@@ -50,6 +51,7 @@ def run(
 
     camera = sensor_named(sensor, threshold)
     check_vacant(out, overwrite)
+    compiled.keep()
     check_device()
     with Progress(video) as progress:
         source = videos.simulate(read_frames(video, fps=fps), camera, lux, seed, sensor)
