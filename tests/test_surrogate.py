@@ -77,7 +77,7 @@ def test_a_plain_number_is_a_distance_too():
     assert atan()(0.5) == 1 and atan()(-0.5) == 0
 
 
-# ---- values -------------------------------------------------------------------------------------------------------------------
+# ---- values ---------------------------------------------------------------------------------------------------------------------
 
 U = [-1, -0.5, -0.1, 0, 0.1, 0.5, 1]
 
@@ -189,7 +189,7 @@ def test_every_surrogate_and_every_alias_is_in_the_table():
     assert {call.partition("(")[0] for call in TABLE} == {fire.slope.__name__ for fire in ALL} | set(ALIASES)
 
 
-# ---- libraries ----------------------------------------------------------------------------------------------------------------
+# ---- libraries ------------------------------------------------------------------------------------------------------------------
 
 STRICT = {"snntorch", "spyx", "norse", "jaxpike", "more.brf_double_gaussian", "more.brf_multi_gaussian", "more.jaxsnn_superspike"}
 STRICT |= {"more.se_adlif", "more.sparch_boxcar"}
@@ -277,7 +277,7 @@ def test_what_is_left_out_is_named_with_the_reason(library, name):
     assert f"`{name.removeprefix('snnax_')}" in (LIBRARIES[library].__doc__ or "").partition("Not here:")[2]
 
 
-# ---- properties ---------------------------------------------------------------------------------------------------------------
+# ---- properties -----------------------------------------------------------------------------------------------------------------
 
 AREAS = {
     **{fire: 1 for fire in (atan(), sigmoid(), algebraic(), triangle(), gaussian(), boxcar(), piecewise_exponential())},
@@ -349,7 +349,7 @@ def test_slope_can_be_differentiated(fire):
         assert (curvature[3:] <= 0).all() or fire.slope in BELOW_ZERO
 
 
-# ---- values of the language ---------------------------------------------------------------------------------------------------
+# ---- values of the language -----------------------------------------------------------------------------------------------------
 
 
 def test_equal_parameters_make_equal_surrogates():
