@@ -141,7 +141,7 @@ def test_words_of_the_sources():
     assert AdLIF(pytest.approx(FIFTH), pytest.approx(-1 / math.log(0.95)), pytest.approx(2.0), 0.5) == ADLIF
     n = SEAdLIF.from_q(0.5, 1.0, tau_w=110.0)
     assert (n.a, n.jump) == (30, pytest.approx(60 * (1 - math.exp(-1 / 110)))) and type(EFAdLIF.from_q(0.5, 1.0)) is EFAdLIF
-    assert n.jump == pytest.approx(SEAdLIF().jump, abs=0.05) and n.a == SEAdLIF().a
+    assert n.jump == pytest.approx(SEAdLIF().jump, abs=0.01) and n.a == SEAdLIF().a
     for wrong in (0, 1, -0.5, math.nan):
         with pytest.raises(ValueError, match=f"alpha is what a step retains, between 0 and 1; got {wrong}"):
             AdLIF.from_alpha_beta(wrong, 0.9, 0, 0)

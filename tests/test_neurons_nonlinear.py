@@ -27,11 +27,14 @@ from mxsnn.neurons import (
     EIFState,
     Izhikevich,
     IzhikevichState,
+    Late,
+    NextStepReset,
     QIFState,
     Recorded,
+    Refractory,
 )
 from mxsnn.neurons.eif import STEEPEST, upswing
-from mxsnn.reset import none, subtract, to_value
+from mxsnn.reset import detached, none, subtract, to_value
 from mxsnn.surrogate import atan, inclusive
 
 AT = inclusive(atan())
@@ -157,6 +160,25 @@ def test_the_upswing_is_an_exponential_up_to_its_bound():
     np.testing.assert_allclose(upswing(jnp.float32(v), -50.4, 2.0), 2 * np.exp((v + 50.4) / 2), rtol=1e-4)
     assert upswing(jnp.float32(1e30), -50.4, 2.0) == upswing(jnp.float32(0), -50.4, 2.0) == pytest.approx(2 * math.exp(STEEPEST))
     assert jax.grad(upswing)(-50.4, -50.4, 2.0) == pytest.approx(1)
+
+
+PER_NEURON = jnp.array([2.0, 5.0, 10.0, 40.0])
+VARIANTS = {
+    "AdEx, refractory": Refractory(AdEx(), 2.0),
+    "AdEx, reset in the next step": NextStepReset(AdEx()),
+    "AdEx, per neuron": AdEx(tau_w=10 * PER_NEURON, a=PER_NEURON, dt=0.5),
+    "QIF, reset in the next step": NextStepReset(QIF()),
+    "EIF, of its own accord": EIF(delta_t=1.0),
+    "Izhikevich, late": Late(Izhikevich()),
+    "Izhikevich, detached, per neuron": Izhikevich(d=PER_NEURON, reset=detached(to_value(-50.0))),
+    "resonator": Izhikevich.resonator(dt=0.5),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n", VARIANTS.values(), ids=VARIANTS)
+def test_variants_pass_every_check(n):
+    testing.check(n)
 
 
 # ---- f-I curves ---------------------------------------------------------------------------------------------------------------

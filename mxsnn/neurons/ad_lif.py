@@ -1,11 +1,10 @@
 from __future__ import annotations
 
-import math
 from typing import ClassVar, NamedTuple
 
 import jax.numpy as jnp
 
-from mxsnn.discrete import exponential
+from mxsnn.discrete import exponential, tau_of
 from mxsnn.neurons._base import Outputs, neuron, positive, static, time_constant
 from mxsnn.reset import subtract
 from mxsnn.surrogate import atan
@@ -47,10 +46,7 @@ class AdLIF:
     @classmethod
     def from_alpha_beta(cls, alpha: float, beta: float, a: float, b: float, *, dt: float = 1.0, **others) -> AdLIF:
         """The neuron in SpArch's words: w = beta w + a u + b s, and alpha of the membrane retained, in steps of `dt` ms."""
-        for name, value in (("alpha", alpha), ("beta", beta)):
-            if not 0 < value < 1:
-                raise ValueError(f"{name} is what a step retains, between 0 and 1; got {value}")
-        return cls(-dt / math.log(alpha), -dt / math.log(beta), a / (1 - beta), b, dt=dt, **others)
+        return cls(tau_of(alpha, dt, "alpha"), tau_of(beta, dt, "beta"), a / (1 - beta), b, dt=dt, **others)
 
     def init(self, shape, dtype=jnp.float32) -> AdLIFState:
         return AdLIFState(jnp.zeros(shape, dtype), jnp.zeros(shape, dtype))

@@ -22,8 +22,9 @@ class SEAdLIF:
 
     Parameters as in `AdLIF`, which differs by its reset and in that w follows v before it. Without spikes the membrane rings, and
     loses sqrt(d r) a step whatever `a` (Euler forward, `EFAdLIF`, rings up where a is large). The source writes a and b times q,
-    the jump as a current of one step: `from_q`. Defaults: the middle of its ranges, q = 60. Its surrogate is 0.4 times 2.5
-    exp(-5 |u|). Source: Baronig et al. (2024), Advancing spatio-temporal processing in spiking neural networks through adaptation.
+    the jump as a current of one step: `from_q`. Defaults: the middle of the ranges of its code, q = 60; its surrogate is
+    `surrogate.more.se_adlif()`. Source: Baronig et al. (2024), Advancing spatio-temporal processing in spiking neural networks
+    through adaptation.
     """
 
     outputs: ClassVar[Outputs] = Outputs.BINARY
@@ -32,7 +33,7 @@ class SEAdLIF:
     tau: ArrayLike = time_constant(20.0)
     tau_w: ArrayLike = time_constant(110.0)
     a: ArrayLike = 30.0
-    jump: ArrayLike = 0.5
+    jump: ArrayLike = 0.54
     threshold: ArrayLike = positive(1.0)
     dt: ArrayLike = positive(1.0)
     fire: Fire = static(default=atan())
