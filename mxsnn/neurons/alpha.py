@@ -62,8 +62,10 @@ class Alpha:
         return AlphaState(self.reset(v, s, self.threshold), i), s
 
     def _coupling(self, d: Array, r: Array) -> Array:
-        """c as dt/tau times the logarithmic mean of r and d, which has no quotient 0/0 where they are equal."""
-        z = jnp.abs(jnp.asarray(self.dt / self.tau - self.dt / self.tau_syn))  # |ln r - ln d|
-        near = z < 1e-2
-        quotient = jnp.where(near, 1 - z / 2 + z**2 / 6 - z**3 / 24, -jnp.expm1(-z) / jnp.where(near, 1, z))
-        return self.dt / self.tau * jnp.maximum(r, d) * quotient
+        """c: dt/tau times the logarithmic mean of r and d, by its series where they are nearly equal, and 0/0 were left of it."""
+        fast, slow = jnp.asarray(self.dt / self.tau), jnp.asarray(self.dt / self.tau_syn)
+        z = fast - slow  # ln(r/d)
+        near = jnp.abs(z) < 0.5
+        small = jnp.where(near, z, 0) ** 2
+        series = jnp.exp(-(fast + slow) / 2) * (1 + small / 24 + small**2 / 1920)
+        return fast * jnp.where(near, series, (r - d) / jnp.where(near, 1, z))
