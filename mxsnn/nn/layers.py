@@ -84,7 +84,9 @@ class Recurrent(Spiking):
     """Neurons that hear each other's outputs one step later: x'[t] = x[t] + out[t-1] W, for `xs[T, B, features]`.
 
     W is `[features, features]`, drawn orthogonal times `scale`. The state is `(neuron's state, out)`. The product has to stay
-    inside the loop over time, so no backend but the scan runs it.
+    inside the loop over time, so no backend but the scan runs it. A bias is one of the inputs; neurons that hear only themselves
+    are `Autapse(neuron)`. snnTorch's RLeaky and RSynaptic are `Recurrent` of `NextStepReset(LIF(...))` and
+    `NextStepReset(Synaptic(...))`, with the transpose of their weights; spyx's RLIF fires like RLeaky, shown one step later.
     """
 
     def __init__(self, neuron: Neuron, features: int, *, learn: Sequence[str] = (), scale: float = 0.1, rngs: nnx.Rngs):
