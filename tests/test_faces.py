@@ -240,13 +240,17 @@ def test_gradients_are_finite_and_there_for_everything(baked) -> None:
 
 
 @pytest.mark.slow
-def test_a_person_can_be_differentiated() -> None:
-    def total(s: faces.Subject) -> jax.Array:
-        return faces.render(faces.bake(s, (24, 32)), faces.neutral(1, 1.0)).sum()
+def test_a_person_and_the_lamp_can_be_differentiated() -> None:
+    def total(s: faces.Subject, light: faces.Light) -> jax.Array:
+        return jnp.log(faces.render(faces.bake(s, (24, 32), light), faces.neutral(1, 1.0))).sum()
 
-    found = jax.grad(total)(person(8))
-    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(found))
+    who, lamp = person(8), faces.Light(*map(jnp.float32, (25.0, 35.0, 0.4)))
+    found, turned = jax.grad(total, (0, 1))(who, lamp)
+    assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves((found, turned)))
     assert np.abs(np.asarray(found.length)).min() > 0
+    for name, step in (("azimuth", 1.0), ("elevation", 1.0), ("ambient", 0.02)):
+        there, back = (total(who, dataclasses.replace(lamp, **{name: getattr(lamp, name) + d})) for d in (step, -step))
+        assert float(getattr(turned, name)) == pytest.approx(float(there - back) / (2 * step), rel=0.05)
 
 
 def test_a_key_is_a_person() -> None:
@@ -277,3 +281,38 @@ def test_skin_spans_the_human_range() -> None:
     assert 0.04 < y.min() < 0.09 and 0.40 < y.max() < 0.60  # L* 25 to 30, and 70 to 80
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(people))
     assert ((np.asarray(people.skin) > 0) & (np.asarray(people.skin) < 1)).all()
+
+
+@pytest.mark.slow
+def test_slopes_are_those_of_the_picture() -> None:
+    """By every control, of random people, movements, poses, gazes and light: the derivative is the difference, and never NaN.
+
+    Of a picture that is blurred as by a camera, since the edges that cover parts of pixels have corners.
+    """
+    size = (48, 64)
+    weight = jax.image.resize(jax.random.normal(jax.random.key(1), (12, 16)), size, "cubic")
+
+    @jax.jit
+    def total(baked: faces.Baked, controls: faces.Controls) -> jax.Array:
+        return (jnp.log(faces.render(baked, controls)[0]) * weight).sum()
+
+    slopes = jax.jit(jax.value_and_grad(total, argnums=1))
+    rng = np.random.default_rng(5)
+    off, scale = [], []
+    for seed in range(5):
+        baked = faces.bake(person(300 + seed), size)
+        au = rng.uniform(0, 1, (1, len(UNITS), 2)) * (rng.uniform(size=(1, len(UNITS), 1)) < 0.3)
+        pose = rng.normal(0, [0.05, 0.05, 0.04, 3, 3, 0.03])
+        here = faces.Controls(*map(jnp.float32, (au, rng.normal(0, 0.05, (1, 2)), pose[None], rng.uniform(1, 500, 1))))
+        value, slope = slopes(baked, here)
+        assert np.isfinite(value) and all(np.isfinite(part).all() for part in slope)
+        for _ in range(6):  # a direction in all controls at once, each in steps of its own size
+            steps = (0.01, 0.004, np.array([0.003, 0.003, 0.003, 0.2, 0.2, 0.003]), 0.01 * np.asarray(here.lux))
+            way = faces.Controls(*(jnp.float32(rng.normal(size=p.shape) * step) for p, step in zip(here, steps, strict=True)))
+            there, back = (faces.Controls(*(p + sign * w for p, w in zip(here, way, strict=True))) for sign in (1, -1))
+            difference = float(total(baked, there) - total(baked, back)) / 2
+            told = float(sum((p * w).sum() for p, w in zip(slope, way, strict=True)))
+            off.append(difference - told)
+            scale.append(difference)
+    assert np.std(off) < 0.1 * np.std(scale)
+    assert np.corrcoef(np.array(scale), np.array(scale) - np.array(off))[0, 1] > 0.99

@@ -312,6 +312,12 @@ def test_the_contact_sheet_shows_each_subject_movement_and_light(tmp_path: Path,
     with Image.open(tmp_path / "sheet.png") as image:
         pixels = np.asarray(image.convert("RGB"))
     assert pixels.shape == (18 + 2 * 42, 72 + 2 * 102, 3)
-    tile = pixels[18 : 18 + 36, 72 : 72 + 96].astype(int)
-    assert tile[:, :48].std() > 10 and (tile[:, 48:] == 255).all(2).mean() > 0.3  # a face, and paper with few events
+    tiles = [pixels[18 + 42 * row :, 72 + 102 * column :][:36, :96].astype(int) for row in (0, 1) for column in (0, 1)]
+    for tile in tiles:  # a face, and beside it paper with few events, some of them coloured
+        assert tile[:, :48].std() > 10 and (tile[:, 48:] == 255).all(2).mean() > 0.3
+        assert np.ptp(tile[:, 48:], axis=2).max() > 50
+    apart = [np.abs(a - b).mean() for k, a in enumerate(tiles) for b in tiles[:k]]
+    assert min(apart) > 1  # of movement and light
     assert main(["faces", "--sheet", "sheet.png", *arguments]) == 2 and "exists" in capsys.readouterr().err
+    assert main(["faces", "--sheet", "again.png", *arguments, "--duration", "0.7", "--seed", "3"]) == 0
+    assert (tmp_path / "again.png").read_bytes() == (tmp_path / "sheet.png").read_bytes()

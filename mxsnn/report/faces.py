@@ -65,7 +65,7 @@ def contact_sheet(
         for column, cell in enumerate(row):
             sheet.paste(Image.fromarray(cell), (_MARGIN + column * (width + _GAP), top))
     with appearing(path) as temporary:
-        sheet.quantize(256, dither=Image.Dither.NONE).save(temporary, "png", optimize=True)
+        sheet.quantize(256, kmeans=4, dither=Image.Dither.NONE).save(temporary, "png", optimize=True)
 
 
 def _pair(recording: Recording, start: int, stop: int) -> np.ndarray:
