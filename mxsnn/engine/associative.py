@@ -21,6 +21,7 @@ def refusal(neuron: Neuron) -> str | None:
     )
 
 
+@jax.jit  # or the steps of the scan would be compiled one by one, where the caller does not compile
 def associative(neuron: Neuron, state: State, xs: Array) -> tuple[State, Array]:
     """`scan` of an affine neuron, s[t] = A s[t-1] + b(x[t]), in O(log T) steps by `lax.associative_scan`.
 
