@@ -21,7 +21,6 @@ from mxsnn.neurons import (
     LIF,
     QIF,
     AdEx,
-    AdExState,
     AdQIF,
     AdQIFState,
     EIFState,
@@ -443,4 +442,3 @@ def test_two_half_steps_are_of_the_membrane_alone():
     np.testing.assert_array_equal(out, spikes)
     np.testing.assert_allclose(state.v[-1], v, rtol=1e-3)
     np.testing.assert_allclose(state.u[-1], u, rtol=1e-4)
-    assert isinstance(AdEx().init((2,)), AdExState)
