@@ -56,8 +56,7 @@ def synapse(x, tau_syn_inv):
 
 
 def integrator(x, v0, tau_mem_inv, v_leak):
-    """A leaky integrator whose rest is a current that it always has."""
-    return parity.played(LI(ms(tau_mem_inv), **SCHEME), x + v_leak, v=v0)
+    return parity.played(LI(ms(tau_mem_inv), v_leak, **SCHEME), x, v=v0)
 
 
 def integrator_of_a_synapse(x, v0, tau_syn_inv, tau_mem_inv, v_leak):

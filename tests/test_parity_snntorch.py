@@ -196,6 +196,23 @@ def test_a_reset_to_zero_discards_the_input_after_a_spike_but_in_leaky():
     np.testing.assert_array_equal(leaky_["v"][after], leaky_["x"][after])
 
 
+@pytest.mark.peers
+def test_what_raises_or_learns_nothing():
+    """No oracle may be made of these: two constructors that raise where they promise to work, a decay that gets no gradient."""
+    parity.maker("snntorch")
+    import snntorch as snn
+    import torch
+
+    with pytest.raises(TypeError):
+        snn.surrogate.LSO()(torch.ones(3))
+    with pytest.raises((TypeError, KeyError)):
+        snn.Alpha(alpha=0.9, beta=0.8, learn_alpha=True)
+    layer = snn.Lapicque(beta=0.8, learn_beta=True)
+    before = layer(torch.ones(3), torch.full((3,), 0.5))[1]
+    layer.beta.data.fill_(0.3)
+    assert torch.equal(before, layer(torch.ones(3), torch.full((3,), 0.5))[1])
+
+
 def test_worked_example_of_the_default():
     n = leaky(SUBTRACT, NextStepReset)(0.5, 1.0)
     result = parity.played(n, jnp.asarray([0.9, 0.9, 0, 1.0, 0.6, 2.6, 0, 0]))
