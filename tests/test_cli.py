@@ -121,6 +121,7 @@ def test_info_of_ready_frames(tmp_path: Path, capsys: pytest.CaptureFixture) -> 
 def test_convert(recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     out = tmp_path / "new" / "a.npz"
     assert main(["convert", str(recording), str(out)]) == 0
+    assert capsys.readouterr().out == f"{out}\n"
     assert mxsnn.events.read(out) == mxsnn.events.read(recording)
     before = out.read_bytes()
     assert "exists" in refused(capsys, "convert", str(recording), str(out))
@@ -129,6 +130,7 @@ def test_convert(recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture)
     assert main(["convert", str(recording), str(out), "--overwrite"]) == 0
     assert main(["convert", str(recording), str(tmp_path / "a.mxr"), "--to-option", "codec=plain"]) == 0
     assert mxsnn.events.read(tmp_path / "a.mxr") == mxsnn.events.read(recording)
+    capsys.readouterr()
     said = refused(capsys, "convert", str(recording), str(tmp_path / "b.mxr"), "--to-option", "codce=plain")
     assert "writing recording takes no option 'codce'; did you mean codec" in said
     assert not (tmp_path / "b.mxr").exists()
@@ -203,7 +205,7 @@ def test_env_for_programs(capsys: pytest.CaptureFixture) -> None:
     assert found["versions"]["jax"] == jax.__version__
     assert found["versions"]["mxsnn"] == mxsnn.__version__
     assert found["missing"].keys() == {name for name, version in found["versions"].items() if version is None}
-    assert found["extras"]["peers"] == all(found["versions"][name] for name in ("torch", "snntorch", "spikingjelly"))
+    assert found["extras"]["peers"] == all(found["versions"][name] for name in env.EXTRAS["peers"])
     assert len(found["devices"]) == len(jax.devices())
 
 

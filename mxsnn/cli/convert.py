@@ -31,3 +31,4 @@ def run(file: Path, out: Path, to: str | None, to_option: list[str] | None, from
         if from_zero:
             source = zeroed(source)
         write(out, progress.following(source), to, overwrite, **options("--to-option", to_option))
+    print(out)

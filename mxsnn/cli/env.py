@@ -17,7 +17,7 @@ EXTRAS = {
     "experiments": ("tyro",),
     "codecs": ("hdf5plugin",),
     "video": ("av",),
-    "peers": ("torch", "snntorch", "spikingjelly"),
+    "peers": ("torch", "snntorch", "spikingjelly", "norse", "spyx"),
 }
 """What an extra of mxsnn must bring to count as installed."""
 
@@ -35,6 +35,8 @@ WITHOUT = {
     "torch": "no comparisons with other libraries; mxsnn[peers] brings it",
     "snntorch": "no comparisons with snnTorch; mxsnn[peers] brings it",
     "spikingjelly": "no comparisons with SpikingJelly; mxsnn[peers] brings it",
+    "norse": "no comparisons with Norse; mxsnn[peers] brings it",
+    "spyx": "no comparisons with spyx; mxsnn[peers] brings it",
 }
 """What does not work where a package is missing, beside those that every run records (`mxsnn.training.run.PACKAGES`)."""
 
