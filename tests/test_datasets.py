@@ -234,6 +234,8 @@ def test_class_folders_that_are_wrong(tmp_path: Path) -> None:
     np.save(only_empty / "a" / "1.npy", np.zeros((0, 4)))
     rejected("no recording holds an event; give sensor_size", class_folders, only_empty)
     assert len(class_folders(only_empty, (4, 4))[0]) == 0
+    put(only_empty / "index.csv", b"")
+    rejected("no folder of classes but the data set recordings", class_folders, only_empty, (4, 4))
 
 
 # The generated set

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from mxsnn.data.datasets.base import Recordings, from_files, recording_files, subfolders, whole_files
+from mxsnn.data.datasets.recordings import INDEX
 from mxsnn.errors import UserError
 from mxsnn.events import FORMATS, read
 from mxsnn.events.stream import check_sensor_size
@@ -24,11 +25,13 @@ def class_folders(root: str | Path, sensor_size: Sequence[int] | None = None) ->
     all events.
 
     Raises: UserError for a missing or empty folder, a class without recordings, files that are no recordings, classes
-      that differ between train and test, recordings that cannot be read.
+      that differ between train and test, recordings that cannot be read; a folder with an index, whose classes are there.
     """
     root = Path(root)
     size = check_sensor_size(sensor_size) if sensor_size is not None else None
     folders = subfolders(root)
+    if (root / INDEX).is_file():  # its folders are subjects or sessions, which no network shall learn to tell apart
+        raise UserError(f"{root}: has an {INDEX}: it is no folder of classes but the data set recordings (--data.dataset)")
     lower = {name.lower(): path for name, path in folders.items()}
     parts = {part: lower[part] for part in ("train", "test") if part in lower}
     if not parts:
