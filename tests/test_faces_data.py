@@ -162,6 +162,20 @@ def test_the_pair_is_an_exact_reversal_of_the_light() -> None:
     assert [name.endswith("-reversed.mxr") for names in plan.names(0, 0, "48x36") for name in names] == [False] * 2 + [True] * 2
 
 
+def test_the_lamp_flickers_at_twice_the_mains() -> None:
+    """All light is multiplied by 1 + part sin(2 pi 100 Hz t + phase), whatever the face does."""
+    steady, lit = (replace(SMALL, camera="none", flicker=part) for part in (0.0, 0.2))
+    baked, (shown,) = faces._baked(SMALL.seed, 0, (48, 36)), SMALL.performances(0, 0)
+    ((times, one, _, _),), ((_, other, _, _),) = (faces._light(plan, baked, shown) for plan in (steady, lit))
+    ratio = np.asarray(other) / np.asarray(one)
+    assert ratio.std((1, 2)).max() < 1e-5
+    course = ratio.mean((1, 2)) - 1
+    assert np.abs(course).max() == pytest.approx(0.2, rel=0.06)
+    np.testing.assert_allclose(course[5:], course[:-5], atol=1e-4)  # 10 ms later
+    np.testing.assert_allclose(course[:350].reshape(-1, 5).mean(1), 0, atol=1e-4)
+    assert (np.diff(times) == 2000).all()
+
+
 def test_a_pair_is_told_by_its_order_alone(compiled) -> None:
     """Sums over time do not tell a clip from its reversal, where the sensor has no direction of time in itself."""
     plan = replace(SMALL, pair=True, camera="none", movements=("open_mouth",))
