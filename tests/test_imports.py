@@ -60,6 +60,7 @@ HOMES: dict[str, set[str]] = {
     "PIL": {"events", "report"},
     "matplotlib": {"report"},
     "cv2": set(),
+    "nir": {"interop"},
     "torch": {"interop"},
     "snntorch": {"interop"},
     "spikingjelly": {"interop"},

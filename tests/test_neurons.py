@@ -190,6 +190,7 @@ SILENT = 1e9  # a threshold that is never reached
         (LIF(7.0, threshold=SILENT, dt=0.5, decay=euler), 1 - 0.5 / 7, 1.0),
         (ALIF(7.0, threshold=SILENT), math.exp(-1 / 7), 1.0),
         (LI(7.0, dt=2.0), math.exp(-2 / 7), 1.0),
+        (LI(7.0, resistance=3.0), math.exp(-1 / 7), 3.0),
         (IF(threshold=SILENT, resistance=0.5), 1.0, 0.5),
         (PLIF.from_tau(7.0, threshold=SILENT), 1 - 1 / 7, 1 / 7),
         (PLIF.from_tau(7.0, dt=0.5, threshold=SILENT), 1 - 0.5 / 7, 0.5 / 7),

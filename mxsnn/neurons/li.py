@@ -17,7 +17,7 @@ class LIState(NamedTuple):
 class LI:
     r"""Leaky integrator: a membrane that never fires and is read out itself.
 
-    out[t] = v[t] = v_rest + d (v[t-1] - v_rest) + g x[t],  d = decay(tau, dt), g = gain(d); tau and dt in ms.
+    out[t] = v[t] = v_rest + d (v[t-1] - v_rest) + g resistance x[t],  d = decay(tau, dt), g = gain(d); tau and dt in ms.
 
     A synapse in front of it (Norse's LICell, NIR's CubaLI) is another LI, of the current. snnTorch has it as
     `Leaky(reset_mechanism="none")`, spyx as LI; SpikingJelly's NonSpikingLIFNode and Norse's LIBoxCell are `gain=current,
@@ -30,6 +30,7 @@ class LI:
 
     tau: ArrayLike = time_constant(20.0)
     v_rest: ArrayLike = 0.0
+    resistance: ArrayLike = 1.0
     dt: ArrayLike = positive(1.0)
     gain: Gain = static(default=charge)
     decay: Decay = static(default=exponential)
@@ -39,5 +40,5 @@ class LI:
 
     def step(self, state: LIState, x: Array) -> tuple[LIState, Array]:
         d = self.decay(self.tau, self.dt)
-        v = self.v_rest + d * (state.v - self.v_rest) + self.gain(d) * x
+        v = self.v_rest + d * (state.v - self.v_rest) + self.gain(d) * self.resistance * x
         return LIState(v), v

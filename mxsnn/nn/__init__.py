@@ -13,15 +13,23 @@ from mxsnn.nn.layers import (
     mean,
 )
 from mxsnn.nn.parallel import PSN, MaskedPSN, SlidingPSN, halving
+from mxsnn.nn.plain import AvgPool, Bias, Delay, Flatten, MaxPool, Scale, SumPool
 
 __all__ = [
     "PSN",
+    "AvgPool",
+    "Bias",
+    "Delay",
+    "Flatten",
     "MaskedPSN",
+    "MaxPool",
     "Readout",
     "Recurrent",
+    "Scale",
     "SlidingPSN",
     "Spiking",
     "Stack",
+    "SumPool",
     "Temporal",
     "count",
     "halving",
