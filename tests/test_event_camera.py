@@ -7,6 +7,7 @@ import functools
 import itertools
 import math
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -46,7 +47,7 @@ def resized(camera: EventCamera, width: int, height: int, **constants: float) ->
     return dataclasses.replace(camera, sensor_size=(width, height), **constants)
 
 
-def seen(camera: EventCamera, radiance: np.ndarray, times: np.ndarray, steps: int = 1, key: jax.Array = KEY) -> Events:
+def seen(camera: EventCamera, radiance: np.ndarray, times: np.ndarray, steps: Any = 1, key: jax.Array = KEY) -> Events:
     return events(camera, radiance, times, camera.init(key, radiance[0]), steps)[1]
 
 
@@ -105,7 +106,7 @@ def test_the_photoreceptor_is_a_low_pass_of_first_order(times_corner):
     state = camera.init(KEY, jnp.ones((3, 4)))
 
     def one(state, value):
-        state, _ = event_camera.step(camera, state, jnp.full((3, 4), jnp.exp(value)), jnp.float32(dt))
+        state, _ = event_camera._step(camera, state, jnp.full((3, 4), jnp.exp(value)), jnp.float32(dt), camera._parts())
         return state, (state.log + state.lag)[0, 0]
 
     filtered = np.asarray(jax.lax.scan(one, state, jnp.asarray(log, jnp.float32))[1])
@@ -282,7 +283,6 @@ def test_hot_pixels(camera):
     hot = count > 0
     assert stats.binomtest(int(hot.sum()), 2000, 0.05).pvalue > 0.01
     assert stats.binomtest(int(stream.p.sum(dtype=int)), len(stream), 0.5).pvalue > 0.01
-    # A step of 1 ms has at most one: 39 events a second of 40, on average.
     assert abs(count[hot].mean() - 80) < 4 * math.sqrt(80 / hot.sum())
     assert 0.01 < stats.chi2.cdf((count[hot] - 80).var() / 80 * hot.sum(), hot.sum() - 1) < 0.99
     state = camera.init(KEY, jnp.ones((40, 50)))
@@ -357,8 +357,8 @@ def test_straight_to_frames_and_voxels_is_by_way_of_the_list(bins, start, length
 def test_voxels_of_single_events_are_those_of_the_list():
     camera = resized(V2E_CLEAN, 40, 30, mismatch=0.0)
     radiance, times = waves(camera, 101, speed=0.05)
-    assert substeps(camera, radiance) <= 2
     state = camera.init(KEY, radiance[0])
+    assert substeps(camera, radiance, times, state).max() <= 2
     _, stream = events(camera, radiance, times, state, 2)
     _, grid = voxels(camera, radiance, times, state, 10, 0, 100_000, 2)
     assert len(stream) > 10_000
@@ -473,13 +473,66 @@ def test_constants_can_be_swept_at_once():
 
 def test_steps_are_as_many_as_the_fastest_pixel_needs():
     camera = dataclasses.replace(IDEAL, threshold_on=0.2, threshold_off=0.25)
-    radiance = uniform(np.array([1.0, 1.0, math.e]), camera)
-    assert substeps(camera, radiance) == 5
-    assert substeps(camera, radiance, most=0.5) == 10
-    assert substeps(camera, radiance, limit=3) == 3
-    assert substeps(camera, radiance[:2]) == substeps(camera, radiance[:1]) == 1
+    radiance, times = uniform(np.array([1.0, 1.0, math.e]), camera), np.array([0, 1000, 2000])
+    state = camera.init(KEY, radiance[0])
+    assert substeps(camera, radiance, times, state).tolist() == [1, 5]
+    assert substeps(camera, radiance, times, state, most=0.5).tolist() == [1, 10]
+    assert substeps(camera, radiance, times, state, limit=3).tolist() == [1, 3]
+    assert len(substeps(camera, radiance[:1], times[:1], state)) == 0
     with pytest.raises(UserError, match="most"):
-        substeps(camera, radiance, most=0)
+        substeps(camera, radiance, times, state, most=0)
+
+
+def test_steps_are_as_short_as_the_noisiest_pixel_needs():
+    """No longer than the dead time, or than half of an event."""
+    camera = dataclasses.replace(IDEAL, hot=1.0, hot_rate=50.0)
+    radiance, times = uniform(np.full(3, 9.0), camera), np.array([0, 5_000, 105_000])
+    state = camera.init(KEY, radiance[0])
+    assert substeps(camera, radiance, times, state).tolist() == [1, 10]
+    quick = dataclasses.replace(camera, hot_rate=1e5, refractory=500.0)
+    assert substeps(quick, radiance, times, quick.init(KEY, radiance[0])).tolist() == [10, 200]
+    assert substeps(IDEAL, radiance, times, state).tolist() == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("name", "threshold"),
+    [
+        pytest.param(name, threshold, marks=() if (name, threshold) == ("davis346", 0.1) else pytest.mark.slow)
+        for name in CAMERAS
+        for threshold in (0.1, 0.2)
+        if name != "v2e-clean"
+    ],
+)
+def test_noise_of_a_still_pixel_does_not_depend_on_the_samples(name, threshold):
+    """Nor on the steps between them: against rates thinned by the dead time, within Poisson's error."""
+    camera = resized(CAMERAS[name], 48, 32, threshold_on=threshold, threshold_off=threshold, leak=0.0, readout=None)
+    image = np.full((32, 48), 20.0, np.float32)
+    state = camera.init(KEY, image)
+    rate = np.asarray(state.spread * sum(camera.noise_rates(jnp.asarray(image), state.on, state.off)))
+    expected = (rate / (1 + 1e-6 * camera.refractory * rate)).sum() * 0.99
+    for interval in (250, 1000, 2000, 10_000, 33_000):
+        times = np.arange(0, 990_001, interval)
+        radiance = np.broadcast_to(image, (len(times), 32, 48))
+        for steps in (1, substeps(camera, radiance, times, state)):
+            _, counts = frames(camera, radiance, times, state, 1, 0, int(times[-1]), steps)
+            assert abs(float(counts.sum()) - expected) < 4 * math.sqrt(expected) + 1, (interval, steps)
+
+
+def test_noise_with_a_dead_time_has_the_law_of_its_gaps():
+    """Gaps are the dead time and an exponential, whatever the samples, where steps are as many as needed."""
+    camera = EventCamera((40, 30), hot=1.0, hot_rate=800.0, refractory=500.0)
+    for interval, apart in ((250, 0.015), (20_000, 0.06)):  # steps are longer there than the dead time, with half an event each
+        times = np.arange(0, 400_001, interval)
+        radiance = uniform(np.full(len(times), 9.0), camera)
+        state = camera.init(KEY, radiance[0])
+        stream = seen(camera, radiance, times, substeps(camera, radiance, times, state))
+        pixel = stream.y.astype(int) * 40 + stream.x
+        order = np.lexsort((stream.t, pixel))
+        gaps = np.diff(stream.t[order])[np.diff(pixel[order]) == 0]
+        assert gaps.min() >= 499
+        assert stats.ks_1samp(gaps[:20_000] + 0.5, stats.expon(500, 1250).cdf).statistic < apart
+        turned = np.diff(stream.p[order].astype(int))[np.diff(pixel[order]) == 0] != 0
+        assert turned.mean() == pytest.approx(0.5, abs=0.01)  # polarities are independent
 
 
 def test_the_steps_of_short_intervals_are_whole_microseconds():

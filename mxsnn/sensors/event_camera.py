@@ -6,6 +6,7 @@ r"""An event camera: radiance in time to events, or to voxels and frames of them
     difference     d = v - v at the last event, + leak * threshold_on a second
     event          ON where d = threshold_on, OFF where d = -threshold_off; then d = 0, held there through the refractory period
     shot noise     rate = 2 sqrt(f_1 f_2) exp(-threshold^2 / 2 sigma^2) of each polarity, sigma^2 = pi noise f_c / (I + I_dark)
+    in a time t    1 - exp(-rate t) of these are expected up to the refractory period, rate / (1 + rate period) a second beyond
 
 The radiance is linear between samples, L between steps, so the photoreceptor is exact from step to step and v is taken as linear in
 a step. Events get their times where this line crosses a threshold, each pixel by itself, as in ESIM; v2e puts the events of a step
@@ -15,6 +16,9 @@ White noise of the photocurrent behind two poles, f_1 of the photodiode and f_2 
 crosses a level upwards sqrt(f_1 f_2) exp(-level^2 / 2 sigma^2) times a second; each event by noise is followed by one of the other
 polarity, when v returns. In the dark f_1 decides: sigma is the same in any light, and the rate grows as its root. Where f_1
 nears f_2, sigma falls with more light, and with it the noise, exponentially.
+
+Events by noise lie where as many are expected as u, u + 1, ... with u drawn for each pixel and step: their rate does not depend on
+how long steps are. Their law is Poisson's with a dead time where steps are no longer than that, or expect few (`substeps`).
 
 Sources: Lichtsteiner et al., "A 128x128 120 dB 15 us Latency Asynchronous Temporal Contrast Vision Sensor", JSSC 2008; Hu et
 al., "v2e: From Video Frames to Realistic DVS Events", CVPRW 2021; Graca and Delbruck, "Unraveling the Paradox of
@@ -35,12 +39,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from mxsnn.errors import UserError
-from mxsnn.events.frames import check_positive, time_edges, whole_times, window_length
+from mxsnn.events.frames import time_edges, whole_times, window_length
 from mxsnn.events.stream import DTYPES, Events, check_sensor_size
 from mxsnn.events.voxel import voxel_steps
-from mxsnn.sensors.optics import Lens
+from mxsnn.sensors.optics import Lens, check_light
 
 _LEAST_THRESHOLD = 0.01  # v2e's too: the tail of a mismatch must not reach zero
+_LONGEST = 1_000_000  # us of a step, whose times are float32
 _CHUNK = 2**21  # pixels times steps whose events are listed at once: 20 MB
 
 
@@ -67,18 +72,45 @@ class Fired(NamedTuple):
     spacing: jax.Array
 
 
-PARTS = frozenset({"lag", "leak", "noise", "refractory"})
-"""Of the model of a pixel, those that cost time and may be left out where they do nothing."""
+class _Parts(NamedTuple):
+    """Which parts of the model of a pixel do anything: the others need not be computed."""
+
+    lag: bool
+    leak: bool
+    noise: bool
+    refractory: bool
 
 
 def _may_be(value: Any) -> bool:
     """Whether a constant is above 0, or traced."""
-    return isinstance(value, jax.Array) or value > 0
+    return isinstance(value, jax.Array) or bool(value > 0)
 
 
-def _named(**parts: Any) -> frozenset[str]:
-    return frozenset(name for name, value in parts.items() if _may_be(value))
+def _is_known(value: Any) -> bool:
+    """Whether a constant is there to be looked at: it is not while JAX traces a function of it, or maps one over cameras."""
+    return not isinstance(value, jax.core.Tracer) and type(value) is not object
 
+
+def _check_constant(name: str, value: Any) -> None:
+    """Raises: UserError for a constant of an event camera that cannot be."""
+    if not _is_known(value):
+        return
+    real = isinstance(value, (int, float, np.number, np.ndarray, jax.Array)) and np.asarray(value).dtype.kind in "iuf"
+    low, high, kind = _RANGES.get(name, (0.0, _LARGEST, "a number of at least 0"))
+    if not real or not ((np.asarray(value) >= low) & (np.asarray(value) <= high)).all():
+        raise UserError(f"{name} of an event camera is {kind}, got {value!r}")
+
+
+_LARGEST = np.finfo(np.float64).max
+_ABOVE = (np.finfo(np.float64).tiny, _LARGEST, "a number above 0")
+_THRESHOLD = (float(np.float32(_LEAST_THRESHOLD)), _LARGEST, f"a number of at least {_LEAST_THRESHOLD:g}")
+_RANGES = {
+    **dict.fromkeys(("area", "efficiency", "slope", "readout", "knee"), _ABOVE),
+    "corner": (_ABOVE[0], math.inf, "a number above 0, or infinite"),
+    **dict.fromkeys(("threshold_on", "threshold_off"), _THRESHOLD),
+    "hot": (0.0, 1.0, "a number from 0 to 1"),
+}
+"""Least and largest value of a constant."""
 
 _STATIC = {"static": True}
 
@@ -86,7 +118,7 @@ _STATIC = {"static": True}
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class EventCamera:
-    """Constants of an event camera. `dataclasses.replace` varies them; all but the first three may be traced and swept.
+    """Constants of an event camera. `dataclasses.replace` varies them; all but the first three may be arrays, and swept.
 
     Attributes:
       sensor_size: (width, height), pixels.
@@ -129,15 +161,18 @@ class EventCamera:
 
     def __post_init__(self) -> None:
         check_sensor_size(self.sensor_size)
-        for each in fields(self):
-            name, value = each.name, getattr(self, each.name)
-            if isinstance(value, (int, float)):  # traced ones cannot be looked at
-                above = name in ("area", "efficiency", "slope", "corner", "threshold_on", "threshold_off", "readout", "knee")
-                if not (value > 0 if above else 0 <= value < math.inf) or (name == "hot" and value > 1):
-                    kind = "from 0 to 1" if name == "hot" else "above 0" if above else "a number of at least 0"
-                    raise UserError(f"{name} of an event camera is {kind}, got {value!r}")
-        if isinstance(self.noise, (int, float)) and self.noise > 0 and isinstance(self.corner, float) and math.isinf(self.corner):
+        if not isinstance(self.lens, Lens):
+            raise UserError(f"lens of an event camera is a Lens, got {self.lens!r}")
+        for name in (each.name for each in fields(self) if each.name not in ("sensor_size", "lens")):
+            if name != "readout" or self.readout is not None:
+                _check_constant(name, getattr(self, name))
+        values = [value for value in (self.noise, self.corner) if _is_known(value)]
+        if len(values) == 2 and np.any((np.asarray(values[0]) > 0) & np.isinf(values[1])):
             raise UserError("noise of an event camera that nothing filters has no end of events; give the camera a finite corner")
+
+    def __hash__(self) -> int:
+        """Of what cannot be an array."""
+        return hash((type(self), self.sensor_size, self.lens, self.readout))
 
     #: Whether all pixels begin at d = 0, or anywhere in the saw-tooth of their leak.
     in_phase: ClassVar[bool] = False
@@ -175,7 +210,7 @@ class EventCamera:
 
     def low_pass(self, radiance: jax.Array, dt: jax.Array) -> tuple[jax.Array, jax.Array]:
         """(a, b) of lag = a lag - b (change of L) over a step of `dt` us."""
-        steps = 2e-6 * math.pi * dt * self.corner_at(radiance)
+        steps = jnp.maximum(2e-6 * math.pi * dt * self.corner_at(radiance), 1e-30)  # so that 0 / 0 is 1
         went = -jnp.expm1(-steps)
         return 1 - went, went / steps
 
@@ -188,29 +223,33 @@ class EventCamera:
         )  # finite, where there is no noise
         return crossings * jnp.exp(-per_variance * on**2), crossings * jnp.exp(-per_variance * off**2)
 
-    def parts(self) -> frozenset[str]:
-        """Those of `PARTS` that do anything with these constants; traced ones may."""
+    def _parts(self) -> _Parts:
         lag = isinstance(self.corner, jax.Array) or math.isfinite(self.corner)
-        return _named(lag=lag, leak=self.leak, noise=_may_be(self.noise) or _may_be(self.hot), refractory=self.refractory)
+        return _Parts(lag, _may_be(self.leak), _may_be(self.noise) or _may_be(self.hot), _may_be(self.refractory))
 
 
-def step(
-    camera: EventCamera, state: PixelState, radiance: jax.Array, dt: jax.Array, parts: frozenset[str] = PARTS
-) -> tuple[PixelState, Fired]:
-    """A step of `dt` us (float32) to the radiance [H, W]; `parts` of the model that are not named are left out."""
+def _noise(camera: EventCamera, state: PixelState, radiance: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Events by noise per us of a pixel that is not held [H, W], and the part of them that is OFF."""
+    on, off = (1e-6 * (state.spread * rate + state.hot / 2) for rate in camera.noise_rates(radiance, state.on, state.off))
+    rate = jnp.maximum(on + off, 1e-30)
+    return rate, off / rate
+
+
+def _step(camera: EventCamera, state: PixelState, radiance: jax.Array, dt: jax.Array, parts: _Parts) -> tuple[PixelState, Fired]:
+    """A step of `dt` us (float32) to the radiance [H, W]."""
     log = jax.lax.optimization_barrier(camera.log(radiance))
     move = log - state.log
     state = state._replace(log=log, steps=state.steps + 1)
-    if "lag" in parts:
+    if parts.lag:
         a, b = camera.low_pass(radiance, dt)
         lag = a * state.lag - b * move
         move, state = move + lag - state.lag, state._replace(lag=lag)
-    if "leak" in parts:
+    if parts.leak:
         move += (1e-6 * camera.leak) * dt * state.spread * state.on
 
     # All in parts of the step. Where the pixel is held at first, d starts from 0 when it is let go.
     held, period = 0.0, 0.0
-    if "refractory" in parts:
+    if parts.refractory:
         held, period = jnp.minimum(state.dead / dt, 1), camera.refractory / dt
     # Without the barrier the compiler makes both anew for each array that is made of them.
     end, move = jax.lax.optimization_barrier((state.rise + move * (1 - held), move))
@@ -222,33 +261,38 @@ def step(
     rest = size - count * cycle
     per_speed = 1 / jnp.where(fires, speed, 1)
     first = jnp.maximum(1 - (size + lost - cycle) * per_speed, 0)
+    spacing = cycle * per_speed
     rise = jnp.where(fires, jnp.sign(end) * jnp.maximum(rest, 0), end)
     dead = state.dead
-    if "refractory" in parts:
+    if parts.refractory:
         dead = jnp.where(fires, jnp.maximum(-rest, 0) * per_speed * dt, jnp.maximum(dead - dt, 0))
     count = jnp.where(end > 0, count, -count)
 
-    if "noise" in parts:
+    if parts.noise:
         bits = _bits(state, 0)
-        on, off = (1e-6 * dt * (state.spread * rate + state.hot / 2) for rate in camera.noise_rates(radiance, state.on, state.off))
-        # Both ends of the word, since a float is as fine near 0 as a small probability needs.
+        rate, of_off = _noise(camera, state, radiance)
+        # Which polarity, and what remains of the word as u: from that end of it where a float is fine enough for small chances.
         low, high = (word.astype(jnp.float32) * 2.0**-32 for word in (bits, ~bits))
-        is_off = low < off
-        by_noise = ~fires & (is_off | (high < on)) & (held < 1)
-        at = held + jnp.where(is_off, low / off, high / on) * (1 - held)
-        is_off, by_noise, at = jax.lax.optimization_barrier((is_off, by_noise, at))
-        after = jnp.clip(move * jnp.maximum(1 - at - period, 0), -0.999 * state.off, 0.999 * state.on)
-        count = jnp.where(by_noise, jnp.where(is_off, -1.0, 1.0), count)
-        first = jnp.where(by_noise, at, first)
-        rise = jnp.where(by_noise, after, rise)
-        if "refractory" in parts:
-            dead = jnp.where(by_noise, jnp.maximum(at + period - 1, 0) * dt, dead)
+        is_off = low < of_off
+        u = jnp.where(is_off, low / of_off, high / (1 - of_off))
+        rate, gap = rate * dt, period + 1 / (rate * dt)
+        once = -jnp.expm1(-rate * period)
+        at = held + jnp.where(u < once, -jnp.log1p(-jnp.minimum(u, once)) / rate, period + (u - once) * gap)
+        by_noise = ~fires & (at < 1)
+        is_off, by_noise, at, gap = jax.lax.optimization_barrier((is_off, by_noise, at, gap))
+        more = jnp.floor(jnp.maximum(1 - at, 0) / gap) * by_noise
+        last = at + more * gap
+        after = jnp.clip(move * jnp.maximum(1 - last - period, 0), -0.999 * state.off, 0.999 * state.on)
+        count = jnp.where(by_noise, jnp.where(is_off, -1 - more, 1 + more), count)
+        first, spacing, rise = (jnp.where(by_noise, a, b) for a, b in ((at, first), (gap, spacing), (after, rise)))
+        if parts.refractory:
+            dead = jnp.where(by_noise, jnp.maximum(last + period - 1, 0) * dt, dead)
 
     if camera.readout is not None:
         kept = camera.readout * 1e-6 * dt / jnp.maximum(jnp.abs(count).sum(), 1)
         count = jnp.where(_bits(state, 1).astype(jnp.float32) * 2.0**-32 < kept, count, 0)
 
-    return state._replace(rise=rise, dead=dead), Fired(count, first * dt, cycle * per_speed * dt)
+    return state._replace(rise=rise, dead=dead), Fired(count, first * dt, spacing * dt)
 
 
 def _bits(state: PixelState, use: int) -> jax.Array:
@@ -268,26 +312,29 @@ def _mix(word: jax.Array) -> jax.Array:
     return word ^ word >> 16
 
 
-def events(camera: EventCamera, radiance: Any, times: Any, state: PixelState, steps: int = 1) -> tuple[PixelState, Events]:
+def events(camera: EventCamera, radiance: Any, times: Any, state: PixelState, steps: Any = 1) -> tuple[PixelState, Events]:
     """The events from the first sample of the radiance [T, H, W] to before the last, at `times` int64 [T], us.
 
-    `state` is `camera.init(key, radiance[0])`, or what the chunk before gave, whose last sample is this one's first. Each interval
-    between samples is gone through in `steps` steps (`substeps`).
+    `state` is `camera.init(key, radiance[0])`, or what the chunk before gave, whose last sample is this one's first. An interval
+    between samples is gone through in `steps` steps: one number for all, or [T - 1] (`substeps`), and more where one would last
+    longer than a second.
 
-    Raises: UserError for other shapes, times that do not rise.
+    Raises: UserError for other shapes, times that do not rise, light below 0 or not finite.
     """
     from mxsnn.sensors._event_kernel import count_events, list_events
 
     radiance, times = _check(camera, radiance, times, state)
     at, part, starts, ends = _steps(times, steps)
     dt = ends - starts
-    length = min(max(1, _CHUNK // math.prod(radiance.shape[1:])), len(dt))
+    whole = len(dt) == len(times) - 1
+    # Of nearly as many steps, the same: then they run the same program.
+    length = min(max(1, _CHUNK // math.prod(radiance.shape[1:])), _rounded(len(dt)))
     lists = [Events.empty(camera.sensor_size)]
     for k in range(0, len(dt), max(length, 1)):
         n = min(length, len(dt) - k)
         # The last chunk is as long as the others, so that it needs no program of its own.
         xs = (np.append(array[k : k + n], np.ones(length - n, array.dtype)) for array in (at, part, dt.astype(np.float32)))
-        state, fired = _run(camera, state, radiance, tuple(xs), n, steps == 1, camera.parts())
+        state, fired = _run(camera, state, radiance, tuple(xs), n, whole, camera._parts())
         count, first, spacing = (np.asarray(array).reshape(length, -1)[:n] for array in fired)
         total = count_events(count)
         if total:
@@ -298,20 +345,38 @@ def events(camera: EventCamera, radiance: Any, times: Any, state: PixelState, st
     return state, Events(t, x, y, p, camera.sensor_size)
 
 
-def substeps(camera: EventCamera, radiance: Any, most: float = 1.0, limit: int = 64) -> int:
-    """Steps between samples of the radiance [T, H, W] so that no pixel's logarithm changes by more than `most` thresholds in one.
+def substeps(camera: EventCamera, radiance: Any, times: Any, state: PixelState, most: float = 1.0, limit: int = 64) -> np.ndarray:
+    """Steps in each interval between samples, int64 [T - 1], for the `steps` of `events`, with the same arguments.
 
-    `limit`: no more than so many. A single sharp edge decides for the whole clip; without it, the times of its events are coarser.
+    As many that no pixel's logarithm changes by more than `most` thresholds in one, but at most `limit` of these: beyond, the times
+    of a sharp edge's events are coarser. And as many that one is no longer than the refractory period, or no pixel expects
+    more than half an event by noise in it.
+
+    Raises: UserError as `events`.
     """
     if not most > 0:
         raise UserError(f"most is above 0 thresholds, got {most!r}")
-    largest, before = 0.0, None
-    for image in radiance:
-        log = np.asarray(camera.log(jnp.asarray(image, jnp.float32)))
-        if before is not None:
-            largest = max(largest, float(np.abs(log - before).max()))
-        before = log
-    return min(max(1, math.ceil(largest / (most * min(camera.threshold_on, camera.threshold_off)))), limit)
+    radiance, times = _check(camera, radiance, times, state)
+    if len(times) == 1:
+        return np.zeros(0, np.int64)
+    change, noise = (np.asarray(each, float) for each in _needs(camera, radiance, state, camera._parts().noise))
+    by_change = np.minimum(np.ceil(change / (most * min(camera.threshold_on, camera.threshold_off))), limit)
+    by_noise = np.ceil(np.diff(times) * np.minimum(2 * noise, 1 / camera.refractory if camera.refractory > 0 else np.inf))
+    return np.maximum(np.maximum(by_change, by_noise), 1).astype(np.int64)
+
+
+@partial(jax.jit, static_argnames="noisy")
+def _needs(camera, radiance, state, noisy):
+    """Of each interval, the largest change of a pixel's logarithm, and the most events per us that one has by noise."""
+
+    def one(before, image):
+        log, most = camera.log(image), jnp.float32(0)
+        if noisy:
+            rate, _ = _noise(camera, state, image)
+            most = (rate / (1 + rate * camera.refractory)).max()
+        return log, (jnp.abs(log - before).max(), most)
+
+    return jax.lax.scan(one, camera.log(radiance[0]), radiance[1:])[1]
 
 
 @partial(jax.jit, static_argnames=("whole", "parts"))
@@ -322,7 +387,7 @@ def _run(camera, state, radiance, xs, n, whole, parts):
 
     def one(k, carry):
         state, fired = carry
-        state, new = step(camera, state, _light(radiance, at[k], part[k], whole), dt[k], parts)
+        state, new = _step(camera, state, _light(radiance, at[k], part[k], whole), dt[k], parts)
         return state, Fired(*(old.at[k].set(value.astype(old.dtype)) for old, value in zip(fired, new, strict=True)))
 
     empty = Fired(*(jnp.zeros(shape, dtype) for dtype in (jnp.int16, jnp.float32, jnp.float32)))
@@ -330,7 +395,7 @@ def _run(camera, state, radiance, xs, n, whole, parts):
 
 
 def frames(
-    camera: EventCamera, radiance: Any, times: Any, state: PixelState, bins: int, start: int, stop: int, steps: int = 1
+    camera: EventCamera, radiance: Any, times: Any, state: PixelState, bins: int, start: int, stop: int, steps: Any = 1
 ) -> tuple[PixelState, jax.Array]:
     """Counts in `bins` equal parts of the window [start, stop) us, made on the device: int32 [bins, H, W, 2], OFF and ON.
 
@@ -345,7 +410,7 @@ def frames(
 
 
 def voxels(
-    camera: EventCamera, radiance: Any, times: Any, state: PixelState, bins: int, start: int, stop: int, steps: int = 1
+    camera: EventCamera, radiance: Any, times: Any, state: PixelState, bins: int, start: int, stop: int, steps: Any = 1
 ) -> tuple[PixelState, jax.Array]:
     """Polarities by bilinear interpolation in time over [start, stop) us, made on the device: float32 [bins, H, W, 1].
 
@@ -404,10 +469,10 @@ def _gather(camera, radiance, times, state, steps, edges, measure, origins=None,
         origin = (begin + origins[which]) / unit
     times_us = (np.asarray(each, np.float32) for each in (ends[number] - begin, low - begin, high - begin))
     xs = (at[number], part[number], *times_us, high == ends[number], origin.astype(np.float32))
-    spare = len(starts) + len(edges) - len(low)  # as many rows wherever the edges lie, for one program
+    spare = _rounded(len(starts)) + len(edges) - len(low)  # as many rows wherever the edges lie, for one program
     xs = tuple(np.append(x, np.zeros(spare, x.dtype)) for x in xs)
-    divided, first = len(low) > len(starts), first.astype(np.int32)
-    return _sum(camera, state, radiance, xs, first, np.float32(1 / unit), measure, divided, steps == 1, camera.parts())
+    divided, whole, first = len(low) > len(starts), len(starts) == len(times) - 1, first.astype(np.int32)
+    return _sum(camera, state, radiance, xs, first, np.float32(1 / unit), measure, divided, whole, camera._parts())
 
 
 @partial(jax.jit, static_argnames=("measure", "divided", "whole", "parts"))
@@ -416,7 +481,7 @@ def _sum(camera, state, radiance, xs, first, per_us, measure, divided, whole, pa
         def one(k, carry):
             before, sums = carry
             at, part, dt, low, high, ends, origin = (x[k] for x in xs)
-            after, fired = step(camera, before, _light(radiance, at, part, whole), dt, parts)
+            after, fired = _step(camera, before, _light(radiance, at, part, whole), dt, parts)
             n = jnp.abs(fired.count)
             between = (jnp.zeros_like(n), n)
             if divided:
@@ -442,14 +507,25 @@ def _light(radiance, at, part, whole):
     return before + part * (after - before)
 
 
-def _steps(times: np.ndarray, steps: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """For each step [S]: its interval of samples, the part of that at its end, start and end, us. Those of 0 us are left out."""
-    length = np.diff(times)[:, None]
-    passed = length * np.arange(1, check_positive("steps", steps) + 1) // steps
-    at = np.broadcast_to(np.arange(len(length), dtype=np.int32)[:, None], passed.shape)
-    longer = np.diff(passed, axis=1, prepend=0) > 0
-    ends = (times[:-1, None] + passed)[longer]
-    return at[longer], (passed / length)[longer].astype(np.float32), np.append(times[:1], ends[:-1])[: len(ends)], ends
+def _rounded(count: int) -> int:
+    """A number of steps, or the next that has four binary digits."""
+    unit = 1 << max(0, count.bit_length() - 4)
+    return -(-count // unit) * unit
+
+
+def _steps(times: np.ndarray, steps: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """For each step [S]: its interval of samples, the part of that at its end, start and end, us. None has 0 us, or above 1 s."""
+    length = np.diff(times)
+    wanted = np.asarray(steps)
+    if wanted.shape not in ((), length.shape) or wanted.dtype.kind not in "iu" or (wanted < 1).any():
+        said = f"one for all or one for each of {len(length)} intervals"
+        raise UserError(f"steps are whole numbers of at least 1, {said}; got {steps!r}")
+    count = np.minimum(np.maximum(wanted, -(-length // _LONGEST)), length)
+    at = np.repeat(np.arange(len(length)), count)
+    number = np.arange(1, len(at) + 1) - np.repeat(np.cumsum(count) - count, count)
+    passed = length[at] * number // count[at]
+    ends = times[at] + passed
+    return at.astype(np.int32), (passed / length[at]).astype(np.float32), np.append(times[:1], ends[:-1])[: len(ends)], ends
 
 
 def _check(camera: EventCamera, radiance: Any, times: Any, state: PixelState) -> tuple[jax.Array, np.ndarray]:
@@ -466,6 +542,9 @@ def _check(camera: EventCamera, radiance: Any, times: Any, state: PixelState) ->
         raise UserError(
             f"the state is of {state.log.shape} pixels, the radiance of {shape[1:]}; begin with camera.init(key, radiance[0])"
         )
+    check_light(radiance)
+    if not isinstance(state.log, jax.core.Tracer) and not np.isfinite(state.log).all():
+        raise UserError("the state began with light that is no number; begin with camera.init(key, radiance[0])")
     return jnp.asarray(radiance, jnp.float32), times
 
 
@@ -490,6 +569,8 @@ class V2ECamera(EventCamera):
     Source: Hu et al., "v2e: From Video Frames to Realistic DVS Events", CVPRW 2021, and its program.
     """
 
+    __hash__ = EventCamera.__hash__
+
     knee: float = 20.0
     cutoff: float = 0.0
     shot: float = 0.0
@@ -509,9 +590,9 @@ class V2ECamera(EventCamera):
         rate = self.shot / 2 * (1 - 0.75 * (radiance + 20) / 275)
         return rate * self.threshold_on / on, rate * self.threshold_off / off
 
-    def parts(self) -> frozenset[str]:
+    def _parts(self) -> _Parts:
         noise = _may_be(self.shot) or _may_be(self.hot)
-        return _named(lag=self.cutoff, leak=self.leak, noise=noise, refractory=self.refractory)
+        return _Parts(_may_be(self.cutoff), _may_be(self.leak), noise, _may_be(self.refractory))
 
 
 def _sensor(sensor_size: tuple[int, int], pitch: float, fill: float, efficiency: float, **others: Any) -> EventCamera:

@@ -8,6 +8,11 @@ on its axis, and of a scene that is many focal lengths away.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
 
 from mxsnn.errors import UserError
 
@@ -43,3 +48,20 @@ class Lens:
     def photons(self, area: float) -> float:
         """Photons a second on `area` um^2 of the sensor, for one lux x reflectance of the scene."""
         return PHOTONS * self.throughput * area
+
+
+def check_light(radiance: Any) -> None:
+    """Raises: UserError for light [T, ...] below 0 or not finite; what is traced cannot be looked at."""
+    if isinstance(radiance, jax.core.Tracer):
+        return
+    good = np.asarray(_is_light(jnp.asarray(radiance, jnp.float32)))
+    if not good.all():
+        k = int((~good).argmax())
+        wrong = np.ravel(radiance[k])
+        value = wrong[~((wrong >= 0) & (wrong < np.inf))][:1]
+        raise UserError(f"light is a finite number of at least 0, got {value} in sample {k}")
+
+
+@jax.jit
+def _is_light(radiance: jax.Array) -> jax.Array:
+    return ((radiance >= 0) & (radiance < jnp.inf)).all(axis=tuple(range(1, radiance.ndim)))

@@ -21,7 +21,7 @@ import numpy as np
 
 from mxsnn.errors import UserError
 from mxsnn.events.recording import Frames
-from mxsnn.sensors.optics import Lens
+from mxsnn.sensors.optics import Lens, check_light
 
 LUMINANCE = (0.2126, 0.7152, 0.0722)
 """Of linear red, green and blue (ITU-R BT.709)."""
@@ -150,11 +150,12 @@ def record(
 
     Noise depends on the key and the frame's number alone: chunks give what the whole does.
 
-    Raises: UserError for other shapes, and times that do not rise.
+    Raises: UserError for other shapes, times that do not rise, light below 0 or not finite.
     """
     times = np.asarray(times, np.int64)
     if radiance.ndim != 4 or radiance.shape[3] != 3 or times.shape != radiance.shape[:1] or not len(times):
         raise UserError(f"radiance is [T, H, W, 3] at times [T], got {tuple(radiance.shape)} at {times.shape}")
+    check_light(radiance)
     if not isinstance(state, State):
         setting = settled(camera, radiance[0]) if state is None else Setting(jnp.int32(state[0]), jnp.float32(state[1]))
         state = State(0, int(times[0]), setting, times[:0], radiance[:0])

@@ -16,7 +16,7 @@ import numpy as np
 from mxsnn.errors import UserError
 from mxsnn.events.io._source import Block, Source
 from mxsnn.events.recording import Frames, Recording
-from mxsnn.sensors.event_camera import EventCamera, PixelState, V2ECamera, events
+from mxsnn.sensors.event_camera import EventCamera, PixelState, V2ECamera, events, substeps
 from mxsnn.sensors.flow import between, flow
 from mxsnn.sensors.rgb_camera import LUMINANCE, linear, srgb
 
@@ -67,7 +67,8 @@ def _blocks(frames: Frames, used: np.ndarray, camera: EventCamera, lux: float, s
         if len(light) > _CHUNK or (done == 1 and len(light) > 1):
             radiance = jnp.stack(light)
             state = camera.init(jax.random.key(seed), radiance[0]) if state is None else state
-            state, found = events(camera, radiance, np.array(times, np.int64), state)
+            at = np.array(times, np.int64)
+            state, found = events(camera, radiance, at, state, substeps(camera, radiance, at, state))
             yield Block(found.t, found.x, found.y, found.p, done=done)
             light, times = light[-1:], times[-1:]
 
