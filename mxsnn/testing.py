@@ -54,6 +54,20 @@ def check_state(neuron: Neuron) -> None:
             assert leaf.dtype == jnp.float32, f"init(shape, float32) gives a state in {leaf.dtype}"
 
 
+def check_shapes(neuron: Neuron) -> None:
+    """Neurons of any shape, `[B]` to `[B, H, W, C]`, of one step as of many: outputs and state have the shape of the input."""
+    for shape in ((T, B), (1, 1, 1), (2, B, 5), (2, B, 3, 5, N)):
+        try:
+            state, out = jax.eval_shape(lambda x: unroll(neuron, x), jax.ShapeDtypeStruct(shape, jnp.float32))
+        except (TypeError, ValueError, IndexError) as error:
+            if any(jnp.ndim(leaf) for leaf in jax.tree.leaves(neuron)):
+                return  # parameters that are arrays fit neurons of their shape alone
+            raise AssertionError(f"inputs {list(shape)} cannot be run: {error}") from error
+        assert out.shape == shape, f"out has shape {out.shape} for inputs {shape}"
+        for leaf in jax.tree.leaves(state):
+            assert leaf.shape == shape[1:], f"a state has shape {leaf.shape} for inputs {shape}"
+
+
 def check_outputs(neuron: Neuron) -> None:
     """Outputs come from the declared set and have the shape of the input; they and the state are finite."""
     for scale in (0.0, 1.0, 30.0):
@@ -204,6 +218,7 @@ def check_per_neuron(neuron: Neuron) -> None:
 
 CHECKS: tuple[Callable[[Neuron], None], ...] = (
     check_state,
+    check_shapes,
     check_outputs,
     check_elementwise,
     check_causal,

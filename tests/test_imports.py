@@ -40,6 +40,7 @@ BELOW: dict[str, set[str]] = {
     "data": {"faces", "locks"},
     "training": {"models", "data", "losses", "metrics", "energy"},
     "report": {"training"},
+    "audit": {"testing", "report"},
 }
 TOP = {"__init__", "cli"}  # these may import any part; no part may import them
 

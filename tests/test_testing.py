@@ -140,6 +140,12 @@ class Overflows(Sound):
 
 
 @parameters
+class IsWrittenForTwoAxes(Sound):
+    def charge(self, v, x):
+        return super().charge(v, x) + jnp.zeros((3, 4))
+
+
+@parameters
 class FiresTwice(Sound):
     def step(self, state, x):
         after, s = super().step(state, x)
@@ -214,6 +220,7 @@ FAULTS = [
     (DetachesTheInput, "check_gradients", "no gradient reaches the input", set()),
     (HasInfiniteGradients, "check_gradients", "not finite at 0.0 times", set()),
     (Overflows, "check_outputs", "state is not finite at 30.0 times", {"check_gradients"}),
+    (IsWrittenForTwoAxes, "check_shapes", r"inputs \[13, 3\] cannot be run: Incompatible shapes", set()),
     (FiresTwice, "check_outputs", r"BINARY.*got \[0\. 2\.\]", set()),
     (NeverFires, "check_outputs", r"about 1\.16, never fires it: .* declare what does as the class attribute `drive`", set()),
     (HasANumberInItsProgram, "check_one_trace", "gain is a number but static", set()),

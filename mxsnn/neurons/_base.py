@@ -103,6 +103,12 @@ def named(neuron: Any) -> dict[str, Parameter]:
     return found
 
 
+def called(neuron: Any) -> str:
+    """The class of a neuron, and those that it wraps: `Late(LIF)`."""
+    inner = getattr(neuron, "neuron", None)
+    return type(neuron).__name__ + (f"({called(inner)})" if inner is not None else "")
+
+
 def renewed(neuron: T, **values: Any) -> T:
     """The neuron with other values of parameters, `named` as there; checked like a new one. Raises TypeError for other names."""
     known = named(neuron)
