@@ -680,3 +680,32 @@ def test_the_document_names_all_that_is_in_a_file(path: Path) -> None:
         found += [f"`events/{name}" for name in file["events"]] + [f"`{name}" for name in file]
         found += [name for kind in ("frames/rgb", "samples/imu", "triggers") for name in file[kind]]
     assert [name for name in found if name not in document] == []
+
+
+FULL_DISK = """
+import os, resource, sys
+import numpy as np
+from mxsnn.errors import UserError
+from mxsnn.events import Events, Frames, Recording, write
+rng = np.random.default_rng(0)
+x, y, p = (rng.integers(0, top, 40_000) for top in (64, 48, 2))
+events = Events.make(np.sort(rng.integers(0, 10**6, 40_000)), x, y, p, sensor_size=(64, 48))
+frames = Frames.make(rng.integers(0, 255, (20, 48, 64), np.uint8), t=np.arange(20) * 1000)
+for limit in (0, 100, 3_000, 50_000, 100_000, 200_000):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
+    try:
+        write("one.mxr", Recording(events, frames={"grey": frames}))
+    except UserError as error:
+        told = str(error)
+    assert told == "one.mxr: cannot be written (File too large)" and not os.listdir(), (limit, told, os.listdir())
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
+write("one.mxr", Recording(events, frames={"grey": frames}))
+"""
+
+
+def test_a_file_that_finds_no_room_is_one_line_and_none_is_left(tmp_path: Path) -> None:
+    """Where HDF5 cannot close a file it crashes, then or when the process ends."""
+    pytest.importorskip("resource", reason="limits of a process are Unix's")
+    done = subprocess.run([sys.executable, "-c", FULL_DISK], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert open_recording(tmp_path / "one.mxr").frames["grey"].images.shape == (20, 48, 64)

@@ -38,8 +38,54 @@ def opened(path: Path) -> Iterator[h5py.File]:
 @contextmanager
 def created(path: Path) -> Iterator[h5py.File]:
     """A new file to write, errors as in `opened`. The same content gives the same bytes."""
-    with _translated("cannot be written"), h5py.File(path, "w") as file:
-        yield file
+    with _translated("cannot be written"), path.open("w+b", buffering=0) as raw:
+        out = _Written(raw)
+        try:
+            with h5py.File(out, "w") as file:
+                yield file
+        finally:
+            if out.failure is not None:
+                raise UserError(f"cannot be written ({out.failure.strerror})") from out.failure
+
+
+class _Written(io.RawIOBase):
+    """A file that keeps its first failure, after which all seems to go well: HDF5 crashes over a file that it cannot close."""
+
+    def __init__(self, raw: io.FileIO) -> None:
+        self.raw = raw
+        self.failure: OSError | None = None
+
+    def write(self, data: Any) -> int:
+        rest = memoryview(data).cast("B")
+        n = len(rest)
+        with self._kept():
+            while len(rest) and self.failure is None:
+                rest = rest[self.raw.write(rest) :]
+        return n
+
+    def readinto(self, buffer: Any) -> int:
+        got = 0
+        with self._kept():
+            got = self.raw.readinto(buffer) or 0
+        return got
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self.raw.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self.raw.tell()
+
+    def truncate(self, size: int | None = None) -> int:
+        with self._kept():
+            self.raw.truncate(size)
+        return size or 0
+
+    @contextmanager
+    def _kept(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self.failure = self.failure or error
 
 
 @contextmanager
