@@ -311,6 +311,31 @@ def test_a_readout_lets_no_more_than_its_rate_through():
     assert np.array_equal(direct, frames_by_time(stream, 4, 0, 199_000))
 
 
+def test_a_readout_loses_noise_whatever_its_polarity_and_time():
+    camera = EventCamera((50, 40), hot=1.0, hot_rate=100.0, readout=50_000.0)
+    times = np.arange(0, 1_000_001, 1000)
+    stream = seen(camera, uniform(np.full(len(times), 9.0), camera), times)
+    # Of Poisson's 200 a step on average, 50 are left.
+    assert len(stream) == pytest.approx(50_000, rel=0.02)
+    assert abs(stream.p.mean() - 0.5) < 4 * 0.5 / math.sqrt(len(stream))
+    assert stats.kstest(stream.t % 1000 / 1000 + 5e-4, "uniform").statistic < 0.01
+
+
+def test_a_long_interval_is_gone_through_in_steps_of_a_second_at_most():
+    """Days without a sample, to the microsecond and in little memory."""
+    end = 10 + 100_000_000
+    camera = dataclasses.replace(IDEAL, refractory=100.0)
+    radiance, times = uniform(np.array([1.0, math.e]), camera), np.array([10, end])
+    stream = of_pixel(seen(camera, radiance, times))
+    light = 1 + (math.e - 1) * (stream.t - 10) / 1e8
+    # The light is a line, so the n-th event is where its logarithm is 0.2 n, but for a line's chords of 1 s.
+    assert np.abs(np.log(light) - 0.2 * np.arange(1, 5)).max() < 1e-4
+    *_, starts, ends = event_camera._steps(np.array([0, 86_400_000_000]), 1)
+    assert len(starts) == 86_400 and (ends - starts).max() == 1_000_000
+    noisy = dataclasses.replace(camera, hot=1.0, hot_rate=20.0)
+    assert len(seen(noisy, uniform(np.ones(2), noisy), times)) == pytest.approx(20 / 1.002 * 100 * 12, rel=0.03)
+
+
 def test_chunks_give_what_the_whole_gives(monkeypatch):
     camera = resized(V2E_NOISY, 40, 30, refractory=200.0)
     radiance, times = waves(camera, 61)
@@ -484,11 +509,11 @@ def test_steps_are_as_many_as_the_fastest_pixel_needs():
 
 
 def test_steps_are_as_short_as_the_noisiest_pixel_needs():
-    """No longer than the dead time, or than half of an event."""
+    """No longer than the dead time, or than a tenth of an event."""
     camera = dataclasses.replace(IDEAL, hot=1.0, hot_rate=50.0)
     radiance, times = uniform(np.full(3, 9.0), camera), np.array([0, 5_000, 105_000])
     state = camera.init(KEY, radiance[0])
-    assert substeps(camera, radiance, times, state).tolist() == [1, 10]
+    assert substeps(camera, radiance, times, state).tolist() == [3, 50]
     quick = dataclasses.replace(camera, hot_rate=1e5, refractory=500.0)
     assert substeps(quick, radiance, times, quick.init(KEY, radiance[0])).tolist() == [10, 200]
     assert substeps(IDEAL, radiance, times, state).tolist() == [1, 1]
@@ -518,10 +543,20 @@ def test_noise_of_a_still_pixel_does_not_depend_on_the_samples(name, threshold):
             assert abs(float(counts.sum()) - expected) < 4 * math.sqrt(expected) + 1, (interval, steps)
 
 
+def test_noise_differs_from_pixel_to_pixel_by_its_spread():
+    camera = V2ECamera((60, 50), shot=20.0, spread=0.3)
+    times = np.arange(0, 1_000_001, 1000)
+    radiance = uniform(np.full(len(times), 100.0), camera)
+    state = camera.init(KEY, radiance[0])
+    rate = 20 * (1 - 0.75 * 120 / 275) * np.asarray(state.spread, float)
+    count = np.asarray(frames(camera, radiance, times, state, 1, 0, 1_000_000)[1]).sum((0, 3))
+    assert 1e-3 < stats.chi2.cdf(((count - rate) ** 2 / rate).sum(), 3000) < 1 - 1e-3
+
+
 def test_noise_with_a_dead_time_has_the_law_of_its_gaps():
     """Gaps are the dead time and an exponential, whatever the samples, where steps are as many as needed."""
     camera = EventCamera((40, 30), hot=1.0, hot_rate=800.0, refractory=500.0)
-    for interval, apart in ((250, 0.015), (20_000, 0.06)):  # steps are longer there than the dead time, with half an event each
+    for interval in (250, 20_000):
         times = np.arange(0, 400_001, interval)
         radiance = uniform(np.full(len(times), 9.0), camera)
         state = camera.init(KEY, radiance[0])
@@ -530,7 +565,7 @@ def test_noise_with_a_dead_time_has_the_law_of_its_gaps():
         order = np.lexsort((stream.t, pixel))
         gaps = np.diff(stream.t[order])[np.diff(pixel[order]) == 0]
         assert gaps.min() >= 499
-        assert stats.ks_1samp(gaps[:20_000] + 0.5, stats.expon(500, 1250).cdf).statistic < apart
+        assert stats.ks_1samp(gaps[:20_000] + 0.5, stats.expon(500, 1250).cdf).statistic < 0.015
         turned = np.diff(stream.p[order].astype(int))[np.diff(pixel[order]) == 0] != 0
         assert turned.mean() == pytest.approx(0.5, abs=0.01)  # polarities are independent
 
@@ -556,6 +591,9 @@ def test_one_sample_has_no_events():
         ((np.ones((2, 3, 4)), [5, 5]), "sample 1"),
         ((np.ones((2, 3, 4)), [0.5, 1.0]), "whole microseconds"),
         ((np.ones((0, 3, 4)), np.zeros(0, int)), "0 times"),
+        ((np.array([1.0, math.nan])[:, None, None] * np.ones((1, 3, 4)), [0, 1]), "light is .* got nan in sample 1"),
+        ((jnp.array([math.inf, 1.0])[:, None, None] * jnp.ones((1, 3, 4)), [0, 1]), "light is .* got inf in sample 0"),
+        ((np.ones((2, 3, 4)) - 2 * np.eye(3, 4), [0, 1]), "light is .* got -1 in sample 0"),
     ],
 )
 def test_what_cannot_be_is_refused(arguments, said):
@@ -569,6 +607,15 @@ def test_what_cannot_be_is_refused(arguments, said):
     ("constants", "said"),
     [
         ({"threshold_on": 0.0}, "threshold_on"),
+        ({"threshold_off": 0.009}, "at least 0.01"),
+        ({"threshold_on": np.float32(-1)}, "threshold_on"),
+        ({"threshold_on": "0.2"}, "threshold_on .* got '0.2'"),
+        ({"leak": True}, "leak .* got True"),
+        ({"leak": None}, "leak .* got None"),
+        ({"spread": jnp.array([0.1, -0.1])}, "spread"),
+        ({"efficiency": math.inf}, "efficiency"),
+        ({"corner": math.nan}, "corner"),
+        ({"lens": 2.0}, "lens"),
         ({"leak": -1.0}, "leak"),
         ({"hot": 1.5}, "from 0 to 1"),
         ({"mismatch": math.nan}, "mismatch"),
@@ -582,14 +629,37 @@ def test_constants_that_cannot_be_are_refused(constants, said):
         dataclasses.replace(IDEAL, **constants)
 
 
+def test_cameras_with_arrays_have_a_hash_and_equal_ones_the_same():
+    camera = dataclasses.replace(IDEAL, leak=jnp.array([1.0, 2.0]))
+    assert camera in {camera}
+    assert hash(dataclasses.replace(V2E_CLEAN)) == hash(V2E_CLEAN)
+    assert dataclasses.replace(IDEAL, threshold_on=np.float32(0.01)).threshold_on < 0.011
+
+
+def test_a_photoreceptor_in_black_without_a_dark_current_sees_what_comes_later():
+    camera = dataclasses.replace(DAVIS346, sensor_size=(4, 3), dark_current=0.0, noise=0.0, leak=0.0)
+    radiance, times = uniform(np.array([0.0, 0.0, *[100.0] * 40]), camera), np.arange(42)
+    state, _ = events(camera, radiance[:2], times[:2], camera.init(KEY, radiance[0]))
+    assert all(np.isfinite(np.asarray(each, float)).all() for each in state)
+    times = np.append(times[:2], 2000 * times[2:])
+    assert len(seen(camera, radiance, times)) > 12
+
+
 def test_black_without_a_dark_current_is_finite():
     stream = of_pixel(seen(IDEAL, uniform(np.array([0.0, 1.0, 0.0]), IDEAL), np.array([0, 500, 1000])))
     assert len(stream) > 100 and stream.p.sum(dtype=int) * 2 == len(stream)
 
 
 def test_a_state_of_other_pixels_is_refused():
-    with pytest.raises(UserError, match="state"):
-        events(IDEAL, np.ones((2, 3, 4)), [0, 1], IDEAL.init(KEY, jnp.ones((4, 4))))
+    for first, said in ((jnp.ones((4, 4)), "state is of"), (jnp.full((3, 4), math.nan), "began with light")):
+        with pytest.raises(UserError, match=said):
+            events(IDEAL, np.ones((2, 3, 4)), [0, 1], IDEAL.init(KEY, first))
+
+
+@pytest.mark.parametrize("steps", [0, -1, 1.5, [1, 2], [[1]]])
+def test_steps_that_cannot_be_are_refused(steps):
+    with pytest.raises(UserError, match="steps are whole numbers"):
+        events(IDEAL, np.ones((2, 3, 4)), [0, 9], IDEAL.init(KEY, jnp.ones((3, 4))), steps)
 
 
 def test_presets_are_the_sensors_by_name():
@@ -601,6 +671,42 @@ def test_presets_are_the_sensors_by_name():
         # kT/C noise of the photodiode's pole, q / (U_T C) = 2 pi slope: a few femtofarads, behind a gain of some thirty.
         effective = 1.602e-19 / (0.0258 * 2 * math.pi * camera.slope)
         assert 2e-15 < effective < 5e-15
+
+
+def _table(heading: str) -> dict[str, list[str]]:
+    """Columns by the first, of the first table of constants below a heading of docs/faces.md."""
+    text = (Path(__file__).parents[1] / "docs" / "faces.md").read_text().split(f"## {heading}\n")[1].split("### Constants\n")[1]
+    rows = [row.strip("|").split("|") for row in text.split("\n### ")[0].splitlines() if row.startswith("|")]
+    return {first.strip(): [cell.strip() for cell in rest] for first, *rest in rows}
+
+
+def test_presets_are_the_constants_of_the_document():
+    table = _table("Event camera")
+    names = [name.split()[0].upper().replace("GEN3", "GEN3_VGA") for name in table["constant"][:4]]
+    assert names == list(SENSORS)
+    fields = {
+        "quantum efficiency": "efficiency",
+        "dark current": "dark_current",
+        "slope of the photodiode's corner": "slope",
+        "largest corner frequency": "corner",
+        "mismatch": "mismatch",
+        "leak": "leak",
+        "spread of leak and noise": "spread",
+        "noise": "noise",
+        "refractory period": "refractory",
+        "hot pixels": "hot",
+        "read-out": "readout",
+    }
+    for name, column in zip(names, zip(*table.values(), strict=True), strict=False):
+        camera, said = SENSORS[name], dict(zip(table, column, strict=True))
+        value = {key: float(said[key].replace(",", "")) for key in (*fields, "side of a pixel", "sensitive part", "thresholds")}
+        for key, each in fields.items():
+            assert getattr(camera, each) == pytest.approx(value[key], rel=0.01), (name, key)
+        assert camera.area == pytest.approx(value["side of a pixel"] ** 2 * value["sensitive part"], rel=1e-6)
+        assert camera.threshold_on == camera.threshold_off == value["thresholds"]
+        assert "{}x{}".format(*camera.sensor_size) == said["sensor size"]
+        assert f"f/{camera.lens.f_number:g}, {camera.lens.transmission:g}" == said["lens"]
+    assert set(table) - set(fields) == {"constant", "---", "sensor size", "side of a pixel", "sensitive part", "thresholds", "lens"}
 
 
 def test_real_events_of_a_sensor_lie_where_simulated_ones_do(test_data: Path):

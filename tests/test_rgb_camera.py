@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mxsnn.errors import UserError
-from mxsnn.sensors.optics import Lens
+from mxsnn.sensors.optics import PHOTONS, Lens
 from mxsnn.sensors.rgb_camera import (
     CAMERAS,
     LUMINANCE,
@@ -139,6 +141,61 @@ def test_photon_transfer() -> None:
     assert np.sqrt(2 / n) < 0.005
     assert slope == pytest.approx(1.0, abs=0.05)
     assert intercept == pytest.approx(36.0, abs=2.5)
+
+
+@pytest.mark.parametrize(("gain", "converter"), [(1.0, 2.6), (100.0, 900.0)])
+def test_noise_of_the_converter_comes_on_top_behind_the_gain(gain: float, converter: float) -> None:
+    """The variance of a webcam's pixels in little light: electrons, read noise, converter noise by the gain, both roundings."""
+    camera = replace(WEBCAM, efficiency=(1.0, 1.0, 1.0), dark_current=0.0, speed=0.0, converter_noise=converter)
+    scene, times = still(14.0 * gain**0.3 / (camera.sensitivity[0] * 0.01), (200, 200), until=90_000)
+    _, frames = record(camera, scene, times, KEY, Setting(10_000, gain))
+    electrons = 14.0 * gain**0.3
+    light = decoded(frames.images[0]) * camera.full_well / gain
+    v = frames.images[0].astype(float)
+    image = ((decoded(v + 0.5) - decoded(v - 0.5)) * camera.full_well / gain) ** 2 / 12
+    levels = (camera.full_well / (2**camera.bits - 1) / gain) ** 2 / 12
+    expected = electrons + WEBCAM.read_noise**2 + (converter / gain) ** 2 + levels + image.mean()
+    assert light.mean() == pytest.approx(electrons, rel=0.02)
+    assert light.var() == pytest.approx(expected, rel=0.04)
+
+
+def test_dark_current_is_collected_over_the_exposure() -> None:
+    camera = replace(MACHINE_VISION, speed=0.0, noise=False, dark_current=100_000.0, efficiency=(0.6, 0.6, 0.6))
+    scene, times = still(0.0)
+    for exposure in (5_000, 20_000):
+        _, frames = record(camera, scene, times, KEY, Setting(exposure, 1.0))
+        assert decoded(frames.images).mean() == pytest.approx(0.1 * exposure / camera.full_well, rel=0.02)
+
+
+def test_presets_are_the_constants_of_the_document() -> None:
+    text = (Path(__file__).parents[1] / "docs" / "faces.md").read_text().split("## RGB camera\n")[1].split("### Constants\n")[1]
+    rows = [row.strip("|").split("|") for row in text.split("\n[balluff]")[0].splitlines() if row.startswith("|")]
+    table = {first.strip(): [cell.strip() for cell in rest] for first, *rest in rows}
+    plain = {
+        "side of a pixel": lambda c: c.pixel,
+        "efficiency, green": lambda c: c.efficiency[1],
+        "full well": lambda c: c.full_well,
+        "read noise": lambda c: c.read_noise,
+        "converter noise": lambda c: c.converter_noise,
+        "dark current": lambda c: c.dark_current,
+        "bits": lambda c: c.bits,
+        "black level": lambda c: c.black,
+        "largest gain": lambda c: c.gain,
+        "shortest exposure": lambda c: c.exposure[0],
+        "readout": lambda c: c.readout,
+        "frame rate": lambda c: c.fps,
+        "target": lambda c: c.target,
+        "speed of the automatic exposure": lambda c: c.speed,
+    }
+    others = {"constant", "---", "photons P", "f-number, transmission", "efficiency, red and blue", "longest exposure"}
+    assert set(table) == set(plain) | others
+    for column, name in enumerate(table["constant"][:2]):
+        camera = CAMERAS[name]
+        for key, of in plain.items():
+            assert of(camera) == float(re.split("[ :]", table[key][column].replace(",", ""))[0]), (name, key)
+        assert camera.efficiency[0] == camera.efficiency[2] == float(table["efficiency, red and blue"][column])
+        assert table["f-number, transmission"][column] == f"{camera.lens.f_number}, {camera.lens.transmission}"
+        assert float(table["photons P"][column].replace(",", "")) == pytest.approx(PHOTONS, rel=1e-3)
 
 
 @pytest.mark.parametrize("mean", [0.05, 0.7, 4.0, 15.9, 16.1, 40.0, 300.0, 5_000.0])
@@ -325,6 +382,9 @@ def test_scenes_that_cannot_be() -> None:
         record(PLAIN, scene, times[:1], KEY)
     with pytest.raises(UserError, match="times of a scene rise, but 5 us follows 5 us"):
         record(PLAIN, scene, np.array([5, 5]), KEY)
+    for value in (np.nan, np.inf, -1.0):
+        with pytest.raises(UserError, match=r"light is a finite number of at least 0, got .* in sample 1"):
+            record(PLAIN, np.concatenate([scene[:1], value * scene[:1]]), times, KEY)
     state, _ = record(PLAIN, scene, times, KEY)
     with pytest.raises(UserError, match="times of a scene rise"):
         record(PLAIN, scene, times, KEY, state)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from mxsnn.events.recording import Frames
 from mxsnn.sensors.event_camera import EventCamera
 from mxsnn.sensors.flow import between, flow, warped
 from mxsnn.sensors.presets import SENSORS, sensor_named
+from mxsnn.sensors.rgb_camera import linear
 from mxsnn.sensors.video import samples, simulate
 
 INSIDE = np.s_[12:-12, 12:-12]  # what has not come in from outside the picture
@@ -178,6 +180,29 @@ def test_samples_are_no_further_apart_than_a_pixel_and_a_threshold() -> None:
     log = np.stack([CALM.log(sample) for sample in light])
     assert np.abs(np.diff(log, axis=0)).max() < 2 * 0.2  # what is drawn moves a little unevenly
     assert len(times) >= 1 + 3 * 5  # 5 pixels from frame to frame
+
+
+def test_a_cut_has_so_many_samples_and_no_more() -> None:
+    """From white to black a logarithm without a dark current changes by hundreds of thresholds."""
+    frames = Frames.make(np.stack([np.full((30, 40), 255, np.uint8), np.zeros((30, 40), np.uint8)]), np.array([0, 40_000]))
+    assert len(list(samples(frames, np.arange(2), CALM, 500.0))) == 1 + 256
+
+
+def test_pixels_that_see_nothing_change_have_the_noise_of_their_light(size: tuple[int, int] = (64, 48)) -> None:
+    """Whatever the frame rate, and whether something changes elsewhere."""
+    camera = replace(SENSORS["davis346"], sensor_size=size, threshold_on=0.1, threshold_off=0.1, readout=None)
+    rates = []
+    for fps, flickers in ((30, False), (10, False), (30, True)):
+        images = np.full((fps + 1, size[1], size[0]), 150, np.uint8)
+        if flickers:
+            images[:, :4, :4] = np.random.default_rng(0).integers(0, 255, (fps + 1, 4, 4))
+        _, x, _, _ = events_of(Frames.make(images, np.arange(fps + 1) * 1_000_000 // fps), camera)
+        rates.append((x > 30).sum() / (33 * 48))
+    light = jnp.full(size[::-1], 500.0 * float(linear(jnp.float32(150 / 255))))
+    state = camera.init(jax.random.key(0), light)
+    rate = state.spread * sum(camera.noise_rates(light, state.on, state.off))
+    expected = float((rate / (1 + 1e-6 * camera.refractory * rate))[:, 31:].mean()) + 0.1  # and the leak
+    np.testing.assert_allclose(rates, expected, rtol=0.02)
 
 
 def test_a_still_video_is_silent_and_white_is_in_the_light_that_is_given() -> None:

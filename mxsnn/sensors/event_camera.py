@@ -350,7 +350,7 @@ def substeps(camera: EventCamera, radiance: Any, times: Any, state: PixelState, 
 
     As many that no pixel's logarithm changes by more than `most` thresholds in one, but at most `limit` of these: beyond, the times
     of a sharp edge's events are coarser. And as many that one is no longer than the refractory period, or no pixel expects
-    more than half an event by noise in it.
+    more than a tenth of an event by noise in it.
 
     Raises: UserError as `events`.
     """
@@ -361,7 +361,7 @@ def substeps(camera: EventCamera, radiance: Any, times: Any, state: PixelState, 
         return np.zeros(0, np.int64)
     change, noise = (np.asarray(each, float) for each in _needs(camera, radiance, state, camera._parts().noise))
     by_change = np.minimum(np.ceil(change / (most * min(camera.threshold_on, camera.threshold_off))), limit)
-    by_noise = np.ceil(np.diff(times) * np.minimum(2 * noise, 1 / camera.refractory if camera.refractory > 0 else np.inf))
+    by_noise = np.ceil(np.diff(times) * np.minimum(10 * noise, 1 / camera.refractory if camera.refractory > 0 else np.inf))
     return np.maximum(np.maximum(by_change, by_noise), 1).astype(np.int64)
 
 

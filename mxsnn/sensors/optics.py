@@ -58,8 +58,8 @@ def check_light(radiance: Any) -> None:
     if not good.all():
         k = int((~good).argmax())
         wrong = np.ravel(radiance[k])
-        value = wrong[~((wrong >= 0) & (wrong < np.inf))][:1]
-        raise UserError(f"light is a finite number of at least 0, got {value} in sample {k}")
+        value = wrong[~((wrong >= 0) & (wrong < np.inf))][0]
+        raise UserError(f"light is a finite number of at least 0, got {value:g} in sample {k}")
 
 
 @jax.jit
