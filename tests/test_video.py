@@ -205,6 +205,15 @@ def test_pixels_that_see_nothing_change_have_the_noise_of_their_light(size: tupl
     np.testing.assert_allclose(rates, expected, rtol=0.02)
 
 
+def test_noise_between_two_frames_is_as_fine_as_elsewhere() -> None:
+    """Of events that follow one another in a pixel, half are of the other polarity."""
+    camera = EventCamera((16, 12), hot=1.0, hot_rate=800.0, refractory=500.0)
+    frames = Frames.make(np.full((3, 12, 16), 150, np.uint8), np.array([0, 100_000, 200_000]))
+    _, x, y, p = events_of(frames, camera)
+    order = np.lexsort((np.arange(len(x)), y.astype(int) * 16 + x))
+    assert (np.diff(p[order].astype(int)) != 0).mean() == pytest.approx(0.5, abs=0.02)
+
+
 def test_a_still_video_is_silent_and_white_is_in_the_light_that_is_given() -> None:
     frames = Frames.make(np.full((3, 30, 40, 3), 255, np.uint8), np.array([0, 40_000, 80_000]))
     assert len(events_of(frames, CALM)[0]) == 0
