@@ -129,6 +129,26 @@ class Chain:
         self._sized(sizes)
         self._add(layer, bias, (*sizes, outs))
 
+    def norm(self, mean: Any, var: Any, scale: Any, bias: Any, epsilon: float, momentum: float) -> None:
+        """Batch norm as in evaluation, one number a channel; `scale` and `bias` may be None."""
+        if self.shape[-1] != len(mean):
+            self.refuse(f"normalises {len(mean)} channels, and gets {list(self.shape)}", "mend the shape that was given")
+        self.settle()
+        layer = nnx.BatchNorm(
+            len(mean),
+            use_running_average=True,
+            momentum=momentum,
+            epsilon=epsilon,
+            use_scale=scale is not None,
+            use_bias=bias is not None,
+            rngs=nnx.Rngs(0),
+        )
+        variables: list[Any] = [layer.mean, layer.var, layer.scale, layer.bias]
+        for variable, values in zip(variables, (mean, var, scale, bias), strict=True):
+            if values is not None:
+                variable[...] = jnp.asarray(values)
+        self.layers.append(layer)
+
     def _add(self, layer: Any, bias: np.ndarray | None, shape: Shape) -> None:
         if bias is not None:
             layer.bias[...] = jnp.asarray(bias)
@@ -156,14 +176,16 @@ class Chain:
 
     def neurons(self, neuron: Neuron, learn: Sequence[str] = ()) -> None:
         """A layer of neurons; parameters that are arrays are channel-last already."""
-        for value in jax.tree.leaves(neuron):
-            if np.ndim(value):
-                self.settle()
-                try:
-                    np.broadcast_to(value, self.shape)
-                except ValueError:
-                    shape = list(np.shape(value))
-                    self.refuse(f"parameters {shape} do not fit neurons {list(self.shape)}", "channel-last, they broadcast")
+        if any(np.ndim(value) for value in jax.tree.leaves(neuron)):
+            self.settle()
+        x = jax.ShapeDtypeStruct((1, *self.shape), jnp.float32)
+        try:
+            fits = jax.eval_shape(lambda x: neuron.step(neuron.init(x.shape), x)[1], x).shape == x.shape
+        except (ValueError, TypeError):
+            fits = False
+        if not fits:
+            shapes = sorted({str(list(np.shape(value))) for value in jax.tree.leaves(neuron) if np.ndim(value)})
+            self.refuse(f"parameters {', '.join(shapes)} do not fit neurons {list(self.shape)}", "channel-last, they broadcast")
         self.layers.append(nn.Spiking(neuron, learn=learn))
 
     def recurrent(self, neuron: Neuron, weight: np.ndarray, bias: np.ndarray | None, learn: Sequence[str] = ()) -> None:
@@ -199,6 +221,14 @@ def columns(weight: np.ndarray, order: np.ndarray | None) -> np.ndarray:
     arranged = np.empty_like(weight)
     arranged[:, order] = weight
     return arranged
+
+
+def normed(layer: nnx.BatchNorm) -> tuple[np.ndarray, np.ndarray]:
+    """The factor and the shift of each channel that a batch norm is in evaluation, in float64."""
+    factor = 1 / np.sqrt(np.asarray(layer.var[...], np.float64) + layer.epsilon)
+    factor = factor if layer.scale is None else factor * np.asarray(layer.scale[...])
+    shift = 0.0 if layer.bias is None else np.asarray(layer.bias[...])
+    return factor, shift - np.asarray(layer.mean[...]) * factor
 
 
 def kernel_of(weight: np.ndarray) -> np.ndarray:

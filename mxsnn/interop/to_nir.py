@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
 from mxsnn import nn
 from mxsnn.discrete import current, exponential
-from mxsnn.interop.chain import Ordered, Shape, channels_first, first, flattened
+from mxsnn.interop.chain import Shape, first, normed
+from mxsnn.interop.export import Export, kind_of, layers
 from mxsnn.interop.membranes import SECONDS, TAU, gained, known, package, retained
 from mxsnn.neurons import (
     ALIF,
@@ -51,11 +51,7 @@ def to_nir(network: Any, shape: Sequence[int], *, dt: float, scheme: Decay, unit
     ValueError, with the layer and what NIR has no word for, for all else; `approximate_nir` exports the nearest of it.
     """
     known(scheme)
-    export = _Export(package(), shape, dt, scheme, unit)
-    for name, layer in _layers(network):
-        export.at = f"{name} ({_named(layer)})"
-        export.layer(name, layer)
-    return export.graph()
+    return _Export(package(), shape, dt, scheme, unit).graph(network)
 
 
 class LayerDeviation(NamedTuple):
@@ -94,35 +90,22 @@ def approximate_nir(network: Any, inputs: Any, *, dt: float, scheme: Decay, unit
     near to anything in NIR.
     """
     losses: list[str] = []
-    layers = [_near(name, layer, losses) for name, layer in _layers(network)]
     inputs = jnp.asarray(inputs)
-    graph = to_nir(nn.Stack(*layers), inputs.shape[2:], dt=dt, scheme=scheme, unit=unit)
-    names = [name for name, _ in _layers(network)]
-    given = [layer for _, layer in _layers(network)]
-    ours, theirs = (nn.Stack(*stack).outputs(inputs)[1] for stack in (given, layers))
+    given = layers(network)
+    near = nn.Stack(*(_near(name, layer, losses) for name, layer in given))
+    graph = to_nir(near, inputs.shape[2:], dt=dt, scheme=scheme, unit=unit)
+    ours, theirs = (stack.outputs(inputs)[1] for stack in (nn.Stack(*(layer for _, layer in given)), near))
     deviations = [
         LayerDeviation(name, float(np.mean(np.asarray(a != b))), float(jnp.mean(a)), float(jnp.mean(b)))
-        for name, layer, a, b in zip(names, given, ours, theirs, strict=True)
+        for (name, layer), a, b in zip(given, ours, theirs, strict=True)
         if isinstance(layer, nn.Spiking)
     ]
     return graph, Deviation(tuple(losses), tuple(deviations))
 
 
-def _layers(network: Any, name: str = "") -> list[tuple[str, Any]]:
-    """The layers of a stack by number, those of stacks in it by dotted numbers."""
-    if not isinstance(network, nn.Stack):
-        return [(name or "0", network)]
-    prefix = f"{name}." if name else ""
-    return [found for i, layer in enumerate(network.layers) for found in _layers(layer, f"{prefix}{i}")]
-
-
-def _named(layer: Any) -> str:
-    if isinstance(layer, nn.Spiking):
-        return type(layer.neuron).__name__
-    return getattr(layer, "__name__", type(layer).__name__)
-
-
 # ---- the nearest of what cannot be said ---------------------------------------------------------------------------------------
+
+WEIGHTED = ("Linear", "Affine", "Conv1d", "Conv2d")
 
 LEAKY: dict[type, str] = {
     ALIF: "the adaptation of its threshold",
@@ -137,7 +120,7 @@ def _near(name: str, layer: Any, losses: list[str]) -> Any:
     """The layer with a neuron that NIR can say, where there is one near; what is lost, noted."""
     if not isinstance(layer, nn.Spiking):
         return layer
-    neuron = _near_neuron(layer.neuron, lambda what: losses.append(f"layer {name} ({_named(layer)}): {what}"))
+    neuron = _near_neuron(layer.neuron, lambda what: losses.append(f"layer {name} ({kind_of(layer)}): {what}"))
     if not isinstance(layer, nn.Recurrent):
         return nn.Spiking(neuron)
     kernel = layer.kernel[...]
@@ -186,22 +169,22 @@ class _Leak(NamedTuple):
     decay: Any = None  # by which tau is meant
 
 
-class _Export:
-    """Nodes, one after the other; `shape` and `order` as in `Chain`."""
+class _Export(Export):
+    """Nodes and edges, one after the other."""
+
+    who = "NIR"
+    otherwise = "approximate_nir exports the nearest of what is near, and says how far that is"
 
     def __init__(self, nir: Any, shape: Sequence[int], dt: float, scheme: Decay, unit: float) -> None:
+        super().__init__(shape)
         self.nir, self.dt, self.scheme, self.unit = nir, dt, scheme, unit
-        self.shape: Shape = tuple(shape)
-        self.order: np.ndarray | None = None
         self.bias: np.ndarray | None = None  # of a Bias that waits for the neurons that hear each other
-        self.at = "0"
         self.nodes: dict[str, Any] = {"input": nir.Input({"input": np.array(first(self.shape))})}
         self.edges: list[tuple[str, str]] = []
         self.tail = "input"
 
-    def graph(self) -> Any:
-        if self.order is not None:
-            self.refuse("ends in features that a Flatten left channel-last", "end with a dense layer, or before the Flatten")
+    def graph(self, network: Any) -> Any:
+        self.run(network)
         self._no_bias()
         self.add("output", self.nir.Output({"output": np.array(first(self.shape))}))
         scheme = getattr(self.scheme, "__name__", str(self.scheme))
@@ -209,105 +192,51 @@ class _Export:
         hints = {"unit_of_time": ms, "dt": self.dt / self.unit, "scheme": scheme}
         return self.nir.NIRGraph(self.nodes, self.edges, metadata=hints)
 
-    def refuse(self, what: str, do: str) -> NoReturn:
-        raise ValueError(f"layer {self.at}: {what}; {do}")
-
-    def no_word(self, what: str) -> NoReturn:
-        self.refuse(f"NIR has no word for {what}", "approximate_nir exports the nearest, and says how far that is")
-
     def add(self, name: str, node: Any) -> None:
         self.nodes[name] = node
         self.edges.append((self.tail, name))
         self.tail = name
 
     def layer(self, name: str, layer: Any) -> None:
-        if isinstance(layer, nn.Spiking):
-            self.spiking(name, layer)
-            return
-        make = next((make for kind, make in LAYERS.items() if isinstance(layer, kind)), None)
-        if make is None and isinstance(layer, nn.Temporal):
-            self.refuse("NIR has no word for it", "export the network before it")
-        if make is None:
-            self.refuse("NIR has no word for it, or mxsnn does not know it", "take Linear, Conv, and what mxsnn.nn has")
-        if not isinstance(layer, nn.Bias):
+        if not isinstance(layer, nn.Bias | nn.Recurrent):
             self._no_bias()
-        make(self, name, layer)
+        super().layer(name, layer)
 
     def _no_bias(self) -> None:
         if self.bias is not None:
             self.refuse("a Bias stands before it, for which NIR has no word", "put it into a dense layer or a convolution")
 
-    # ---- layers without time --------------------------------------------------------------------------------------------------
+    # ---- layers without time ----------------------------------------------------------------------------------------------------
 
-    def linear(self, name: str, layer: nnx.Linear) -> None:
-        if self.shape != (layer.in_features,):
-            self.refuse(f"weighs the last axis of {list(self.shape)}", "put nn.Flatten() before it, or take a convolution over 1x1")
-        weight = np.asarray(layer.kernel[...], np.float32).T
-        weight = weight if self.order is None else weight[:, self.order]
-        self.order = None
-        self.shape = (layer.out_features,)
-        bias = None if layer.bias is None else np.asarray(layer.bias[...], np.float32)
+    def add_linear(self, name: str, weight: np.ndarray, bias: np.ndarray | None) -> None:
         self.add(f"{name}_linear", self.nir.Linear(weight) if bias is None else self.nir.Affine(weight, bias))
 
-    def conv(self, name: str, layer: nnx.Conv) -> None:
-        axes = len(layer.kernel_size)
-        if axes not in (1, 2) or len(self.shape) != axes + 1:
-            self.refuse(f"is a convolution over {axes} axes of {list(self.shape)}", "NIR has those of one and two axes")
-        stride, dilation, spread = (_sizes(given, axes) for given in (layer.strides, layer.kernel_dilation, layer.input_dilation))
-        if any(n != 1 for n in spread) or layer.mask is not None:
-            self.no_word("a transposed or masked convolution")
-        sizes, reach = self.shape[:-1], [d * (k - 1) + 1 for k, d in zip(layer.kernel_size, dilation, strict=True)]
-        pads = self._pads(layer.padding, sizes, reach, stride)
-        if any(low != high for low, high in pads):
-            self.refuse(
-                f"pads {pads} pixels on both sides", "NIR pads both sides alike: give an odd kernel, or pairs that are equal"
-            )
-        outs = tuple((n + 2 * p - r) // s + 1 for n, (p, _), r, s in zip(sizes, pads, reach, stride, strict=True))
-        weight = np.moveaxis(np.asarray(layer.kernel[...], np.float32), (-1, -2), (0, 1))
-        bias = np.zeros(len(weight), np.float32) if layer.bias is None else np.asarray(layer.bias[...], np.float32)
-        padding = tuple(p for p, _ in pads)
-        given = (weight, stride, padding, dilation, layer.feature_group_count, bias)
-        if axes == 1:
-            given = tuple(value[0] if isinstance(value, tuple) else value for value in given)
-            node = self.nir.Conv1d(int(sizes[0]), *given)
+    def add_conv(self, name, weight, bias, stride, padding, dilation, groups, before) -> None:
+        bias = np.zeros(len(weight), np.float32) if bias is None else bias
+        if len(before) == 1:
+            node = self.nir.Conv1d(int(before[0]), weight, stride[0], padding[0], dilation[0], groups, bias)
         else:
-            node = self.nir.Conv2d(tuple(sizes), *given)
-        self.shape = (*outs, len(weight))
+            node = self.nir.Conv2d(tuple(before), weight, stride, padding, dilation, groups, bias)
         # Of grouped and oblong kernels the package takes other shapes than they have.
-        node.input_type = {"input": np.array((layer.in_features, *sizes))}
+        node.input_type = {"input": np.array((weight.shape[1] * groups, *before))}
         node.output_type = {"output": np.array(first(self.shape))}
         self.add(f"{name}_conv", node)
 
-    def _pads(self, padding: Any, sizes: Shape, reach: list[int], stride: Shape) -> list[tuple[int, int]]:
-        if isinstance(padding, str):
-            if padding.upper() not in ("SAME", "VALID"):
-                self.no_word(f"padding {padding!r}")
-            return [(int(a), int(b)) for a, b in jax.lax.padtype_to_pads(sizes, reach, stride, padding.upper())]
-        padding = (padding,) * len(sizes) if isinstance(padding, int) else padding
-        return [(p, p) if isinstance(p, int) else (int(p[0]), int(p[1])) for p in padding]
+    def add_norm(self, name: str, layer: nnx.BatchNorm) -> None:
+        factor, shift = normed(layer)
+        self._weigh(self._weighted("batch norm"), factor, shift)
 
-    def batch_norm(self, name: str, layer: nnx.BatchNorm) -> None:
-        weighted = self._weighted("batch norm")
-        factor = 1 / np.sqrt(np.asarray(layer.var[...], np.float64) + layer.epsilon)
-        factor = factor if layer.scale is None else factor * np.asarray(layer.scale[...])
-        shift = 0.0 if layer.bias is None else np.asarray(layer.bias[...])
-        self._weigh(weighted, factor, shift - np.asarray(layer.mean[...]) * factor)
-
-    def dropout(self, name: str, layer: nnx.Dropout) -> None:
-        """Nothing, as in evaluation."""
-
-    def bias_(self, name: str, layer: nn.Bias) -> None:
-        self.bias = np.asarray(layer.bias[...], np.float32)
-        if type(self.nodes[self.tail]).__name__ in ("Linear", "Affine", "Conv1d", "Conv2d"):
-            weighted, bias = self._weighted("a Bias"), self.bias
-            self.bias = None
-            if bias.ndim > 1 and len(self.shape) > 1:
-                self.no_word("a bias for each pixel")
-            self._weigh(weighted, 1.0, bias)
+    def add_bias(self, name: str, bias: np.ndarray) -> None:
+        if type(self.nodes[self.tail]).__name__ not in WEIGHTED:
+            self.bias = bias
+        elif bias.ndim > 1 and len(self.shape) > 1:
+            self.no_word("a bias for each pixel")
+        else:
+            self._weigh(self._weighted("a Bias"), 1.0, bias)
 
     def _weighted(self, what: str) -> Any:
         node = self.nodes[self.tail]
-        if type(node).__name__ not in ("Linear", "Affine", "Conv1d", "Conv2d"):
+        if type(node).__name__ not in WEIGHTED:
             self.refuse(f"NIR has no word for {what}", "it is folded into a dense layer or a convolution right before it")
         return node
 
@@ -321,46 +250,28 @@ class _Export:
         else:
             node.weight, node.bias = weight, bias
 
-    def pool(self, name: str, layer: Any) -> None:
-        if len(layer.kernel) != 2:
+    def add_pool(self, name: str, layer: Any, stride: Shape, padding: Shape, before: Shape) -> None:
+        if len(layer.kernel) != 2 or isinstance(layer, nn.MaxPool):
             self.no_word(f"{type(layer).__name__} over {len(layer.kernel)} axes")
-        stride, padding = layer.stride or layer.kernel, layer.padding or (0, 0)
         make = self.nir.SumPool2d if isinstance(layer, nn.SumPool) else self.nir.AvgPool2d
         node = make(*(np.array(sizes) for sizes in (layer.kernel, stride, padding)))
-        node.input_type = {"input": np.array(first(self.shape))}
-        sizes = ((n + 2 * p - k) // s + 1 for n, k, s, p in zip(self.shape, layer.kernel, stride, padding, strict=False))
-        self.shape = (*sizes, self.shape[-1])
+        node.input_type = {"input": np.array(first(before))}
         node.output_type = {"output": np.array(first(self.shape))}
         self.add(f"{name}_pool", node)
 
-    def flatten(self, name: str, layer: nn.Flatten) -> None:
-        if len(self.shape) > 1:
-            self.order = flattened(self.shape)
-            self.add(f"{name}_flatten", self.nir.Flatten({"input": np.array(first(self.shape))}, 0, -1))
-            self.shape = (len(self.order),)
+    def add_flatten(self, name: str, before: Shape) -> None:
+        self.add(f"{name}_flatten", self.nir.Flatten({"input": np.array(first(before))}, 0, -1))
 
-    def ordered(self, name: str, layer: Ordered) -> None:
-        taken = np.asarray(layer.order)
-        order = np.argsort(taken)[np.arange(len(taken)) if self.order is None else self.order]
-        self.order = None if (order == np.arange(len(order))).all() else order
+    def add_scale(self, name: str, weight: np.ndarray) -> None:
+        self.add(f"{name}_scale", self.nir.Scale(self.each(weight).astype(np.float32)))
 
-    def scale(self, name: str, layer: nn.Scale) -> None:
-        self.add(f"{name}_scale", self.nir.Scale(self.each(np.asarray(layer.weight[...])).astype(np.float32)))
+    def add_delay(self, name: str, steps: np.ndarray) -> None:
+        self.add(f"{name}_delay", self.nir.Delay(self.each(steps * self.dt / self.unit)))
 
-    def delay(self, name: str, layer: nn.Delay) -> None:
-        self.add(f"{name}_delay", self.nir.Delay(self.each(layer.steps * self.dt / self.unit)))
-
-    # ---- neurons --------------------------------------------------------------------------------------------------------------
-
-    def each(self, value: Any) -> np.ndarray:
-        """Numbers `[..., C]`, or one for all, for each neuron, channel first."""
-        array = np.broadcast_to(np.asarray(value, np.float64), self.shape)
-        array = array if self.order is None else array[self.order]
-        return np.ascontiguousarray(channels_first(array))
+    # ---- neurons ----------------------------------------------------------------------------------------------------------------
 
     def spiking(self, name: str, layer: nn.Spiking) -> None:
         if not isinstance(layer, nn.Recurrent):
-            self._no_bias()
             self.neuron(name, layer.neuron, None)
             return
         weight = np.asarray(layer.kernel[...], np.float32).T
@@ -452,11 +363,6 @@ class _Export:
         return self.each(tau / self.unit), self.each(leak.g / (1 - d))
 
 
-def _sizes(given: int | Sequence[int] | None, axes: int) -> Shape:
-    """A size for each axis from what a convolution of flax was given."""
-    return (given or 1,) * axes if given is None or isinstance(given, int) else tuple(given)
-
-
 def _lif(n: Any) -> _Leak:
     d = retained(n.decay, n.tau, n.dt)
     resistance = np.asarray(n.resistance, np.float64)
@@ -486,18 +392,4 @@ MEMBRANES: dict[type, Callable[[Any], _Leak]] = {
     PLIF: _plif,
     Lapicque: _lapicque,
     Synaptic: _lif,
-}
-
-LAYERS: dict[type, Callable[..., None]] = {
-    nnx.Linear: _Export.linear,
-    nnx.Conv: _Export.conv,
-    nnx.BatchNorm: _Export.batch_norm,
-    nnx.Dropout: _Export.dropout,
-    nn.SumPool: _Export.pool,
-    nn.AvgPool: _Export.pool,
-    nn.Flatten: _Export.flatten,
-    nn.Scale: _Export.scale,
-    nn.Bias: _Export.bias_,
-    nn.Delay: _Export.delay,
-    Ordered: _Export.ordered,
 }
