@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import NoReturn
 
 from mxsnn import __version__
-from mxsnn.cli import bench_data, cache, clip, convert, env, faces, info, simulate, sync, view
+from mxsnn.cli import bench_data, cache, clip, convert, convert_weights, env, faces, info, simulate, sync, view
 from mxsnn.errors import UserError, command
 from mxsnn.spec import suggestion
 
@@ -26,6 +26,7 @@ COMMANDS: dict[str, ModuleType] = {
     "simulate": simulate,
     "faces": faces,
     "cache": cache,
+    "convert-weights": convert_weights,
     "bench-data": bench_data,
     "env": env,
 }

@@ -16,6 +16,7 @@ EXTRAS = {
     "tpu": ("libtpu",),
     "experiments": ("tyro",),
     "codecs": ("hdf5plugin",),
+    "interop": ("nir",),
     "video": ("av",),
     "peers": ("torch", "snntorch", "spikingjelly", "norse", "spyx"),
 }
@@ -31,8 +32,9 @@ WITHOUT = {
     "numba": "no raw files",
     "pillow": "no image files",
     "tqdm": "no training",
+    "nir": "no NIR graphs; mxsnn[interop] brings it",
     "tyro": "no command lines of experiments/; mxsnn[experiments] brings it",
-    "torch": "no comparisons with other libraries; mxsnn[peers] brings it",
+    "torch": "no checkpoints of torch, no comparisons with other libraries; mxsnn[peers] brings it",
     "snntorch": "no comparisons with snnTorch; mxsnn[peers] brings it",
     "spikingjelly": "no comparisons with SpikingJelly; mxsnn[peers] brings it",
     "norse": "no comparisons with Norse; mxsnn[peers] brings it",

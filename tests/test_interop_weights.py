@@ -1,0 +1,254 @@
+"""Checkpoints as archives, archives as weights; graphs and weights that torch's libraries wrote, run as they ran them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import nnx
+
+from mxsnn import nn
+from mxsnn.cli import main
+from mxsnn.discrete import charge, euler
+from mxsnn.errors import UserError
+from mxsnn.interop import convert_weights, from_nir, load_weights, read_weights
+from mxsnn.neurons import LIF, PLIF
+from mxsnn.reset import detached, subtract, to_value
+from mxsnn.surrogate import spikingjelly
+
+HERE = Path(__file__).parent / "golden"
+
+
+def golden(name: str) -> dict[str, np.ndarray]:
+    with np.load(HERE / "interop.npz") as arrays:
+        return {key.partition("/")[2]: arrays[key] for key in arrays.files if key.startswith(f"{name}/")}
+
+
+def run(network, x: np.ndarray) -> np.ndarray:
+    return np.asarray(network(jnp.asarray(np.moveaxis(x, 2, -1)))[1])
+
+
+@pytest.mark.parametrize(("library", "dt"), [("snntorch", 0.1), ("spikingjelly", 1.0)])
+def test_graphs_that_others_wrote_run_as_there(library, dt) -> None:
+    """To the last spike: exported by the library with its own step, and run there on the same inputs."""
+    kept = golden(library)
+    network = from_nir(HERE / f"{library}.nir", dt=dt, scheme=euler)
+    np.testing.assert_array_equal(run(network, kept["x"]), kept["s"])
+    wrong = from_nir(HERE / f"{library}.nir", dt=dt / 2, scheme=euler)
+    assert (run(wrong, kept["x"]) != kept["s"]).any()  # the step matters
+
+
+# ---- into a network -----------------------------------------------------------------------------------------------------------
+
+NAMES = {
+    "layers.0.kernel": "0.weight",
+    "layers.1.scale": "1.weight",
+    "layers.1.bias": "1.bias",
+    "layers.1.mean": "1.running_mean",
+    "layers.1.var": "1.running_var",
+    "layers.2.learned.w": "2.w",
+    "layers.5.kernel": "5.weight",
+    "layers.5.bias": "5.bias",
+}
+FLAT = {"layers.5": (3, 2, 4)}
+UNUSED = ["1.num_batches_tracked"]
+
+
+def network() -> nn.Stack:
+    rngs, fire = nnx.Rngs(0), spikingjelly.ATan()
+    last = LIF(2.0, decay=euler, gain=charge, fire=fire, reset=detached(subtract))
+    return nn.Stack(
+        nnx.Conv(2, 4, (3, 3), use_bias=False, rngs=rngs),
+        nnx.BatchNorm(4, epsilon=0.0, use_running_average=True, rngs=rngs),
+        nn.Spiking(PLIF.from_tau(9.0, fire=fire, reset=detached(to_value(0.0))), learn=("w",)),
+        nn.max_pool,
+        nn.Flatten(),
+        nnx.Linear(24, 5, rngs=rngs),
+        nn.Spiking(last),
+    )
+
+
+def same(a: nn.Stack, b: nn.Stack) -> bool:
+    return all((x == y).all() for x, y in zip(*(jax.tree.leaves(nnx.state(model)) for model in (a, b)), strict=True))
+
+
+def test_weights_of_torch_make_the_same_spikes() -> None:
+    kept, weights = golden("weights"), golden("state dict")
+    model = network()
+    load_weights(model, weights, NAMES, flat=FLAT, unused=UNUSED)
+    np.testing.assert_array_equal(run(model, kept["x"]), kept["s"])
+    again = network()
+    load_weights(again, weights, NAMES.get, flat=FLAT, unused=UNUSED)  # a function says the same
+    assert same(model, again)
+    load_weights(again, weights, NAMES, flat={"layers.5": ()}, unused=UNUSED)
+    assert (run(again, kept["x"]) != kept["s"]).any()  # the order of the columns matters
+
+
+def test_a_part_is_loaded_and_the_rest_stays() -> None:
+    model, before = network(), network()
+    load_weights(
+        model, golden("state dict"), lambda name: NAMES[name] if "layers.0" in name else None, unused=set(golden("state dict"))
+    )
+    assert (model.layers[0].kernel[...] != before.layers[0].kernel[...]).any()
+    assert (model.layers[5].kernel[...] == before.layers[5].kernel[...]).all()
+
+
+def test_learned_parameters_are_given_as_they_are() -> None:
+    model = nn.Stack(nn.Spiking(LIF(np.full((4, 3), 5.0, np.float32)), learn=("tau",)), nn.Scale(np.ones((2, 4, 3))))
+    taus, factors = np.arange(1.0, 13.0).reshape(3, 4), np.arange(24.0).reshape(3, 2, 4)
+    names = {"layers.0.learned.tau": "tau", "layers.1.weight": "w"}
+    load_weights(model, {"tau": taus, "w": factors}, names)
+    np.testing.assert_allclose(model.layers[0].neuron.tau, taus.T, rtol=1e-6)
+    np.testing.assert_array_equal(model.layers[1].weight[...], np.moveaxis(factors, 0, -1))
+    with pytest.raises(ValueError, match=r"tau \(not all above 0, as tau must be, of layers\.0\."):
+        load_weights(model, {"tau": -taus, "w": factors}, names)
+
+
+def test_lines_and_neurons_that_hear_each_other() -> None:
+    model = nn.Stack(nnx.Conv(2, 3, (5,), rngs=nnx.Rngs(0)), nn.Recurrent(LIF(), 3, rngs=nnx.Rngs(0)))
+    conv, rec = np.random.default_rng(0).normal(size=(3, 2, 5)), np.random.default_rng(1).normal(size=(3, 3))
+    names = {"layers.0.kernel": "c", "layers.1.kernel": "r"}
+    load_weights(model, {"c": conv, "r": rec}, names)
+    np.testing.assert_allclose(model.layers[0].kernel[...], conv.transpose(2, 1, 0), rtol=1e-6)
+    np.testing.assert_allclose(model.layers[1].kernel[...], rec.T, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("change", "options", "message"),
+    [
+        (lambda w, n: w.pop("5.bias"), {}, r"the weights lack 5\.bias"),
+        (lambda w, n: w.update(more=np.zeros(3)), {}, "the weights more are left over; give them names, or say"),
+        (lambda w, n: w.update({"0.weight": np.zeros((4, 2, 3, 2)), "5.bias": np.zeros(4)}), {}, "other shapes than the network's"),
+        (lambda w, n: w.update({"5.weight": np.zeros((5, 23))}), {}, "whose columns are no flattened"),
+        (lambda w, n: n.update({"layers.9.kernel": "x"}), {}, r"the network has no variable layers\.9\.kernel; it has"),
+        (lambda w, n: None, {"flat": {}}, r"layers\.5 stands behind a Flatten, where torch has other columns; .* \(H, W, C\)"),
+        (lambda w, n: None, {"flat": {"layers.4": (1, 2)}}, r"flat names layers\.4, which is no dense layer"),
+        (lambda w, n: None, {"unused": ()}, r"the weights 1\.num_batches_tracked are left over"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_named_and_nothing_is_loaded(change, options, message) -> None:
+    weights, names, model = golden("state dict"), dict(NAMES), network()
+    change(weights, names)
+    with pytest.raises(ValueError, match=message):
+        load_weights(model, weights, names, **{"flat": FLAT, "unused": UNUSED} | options)
+    before = network()
+    assert same(model, before)
+
+
+# ---- the archive --------------------------------------------------------------------------------------------------------------
+
+
+def test_archives_that_are_none_are_one_line(tmp_path) -> None:
+    good = tmp_path / "good.npz"
+    np.savez(good, a=np.zeros(1000))
+    np.save(tmp_path / "plain.npy", np.zeros(3))
+    np.savez(tmp_path / "pickled.npz", a=np.array([{"code": print}], object))
+    (tmp_path / "empty.npz").write_bytes(b"")
+    (tmp_path / "text.npz").write_text("weights")
+    (tmp_path / "cut.npz").write_bytes(good.read_bytes()[:500])
+    for name in ("plain.npy", "pickled.npz", "empty.npz", "text.npz", "cut.npz", "none.npz"):
+        with pytest.raises(UserError, match=name) as error:
+            read_weights(tmp_path / name)
+        assert "\n" not in str(error.value)
+    assert list(read_weights(good)) == ["a"]
+
+
+def test_the_command_says_what_is_wrong_in_a_line(tmp_path, capsys) -> None:
+    (tmp_path / "there.npz").write_bytes(b"mine")
+    for arguments, message in (
+        (["a.pt", str(tmp_path / "out.bin")], "weights are written as .npz; name it out.npz"),
+        (["a.pt", str(tmp_path / "there.npz")], "there.npz exists; choose another name, or replace it by --overwrite"),
+    ):
+        assert main(["convert-weights", *arguments]) == 2
+        error = capsys.readouterr().err
+        assert message in error and error.count("\n") == 1
+    assert (tmp_path / "there.npz").read_bytes() == b"mine"
+
+
+def test_without_torch_the_command_says_so(tmp_path) -> None:
+    """In a process whose torch cannot be imported, whether it is installed or not."""
+    code = (
+        "import sys; sys.modules['torch'] = None\nfrom mxsnn.cli import main\nsys.exit(main(['convert-weights', 'a.pt', 'b.npz']))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parents[1])
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "torch, which is not installed" in done.stderr
+
+
+def test_interop_does_not_import_the_libraries_by_itself() -> None:
+    code = "import mxsnn.interop, sys; print({'torch', 'snntorch', 'spikingjelly', 'nir'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parents[1], check=True)
+    assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.peers
+def test_a_checkpoint_becomes_an_archive_of_its_tensors(tmp_path, capsys) -> None:
+    torch = pytest.importorskip("torch")
+    state = {
+        "fc.weight": torch.randn(3, 2),
+        "half": torch.ones(2, dtype=torch.bfloat16),
+        "file": torch.tensor(7),
+        "mask": torch.tensor([True, False]),
+        "turned": torch.arange(6.0).reshape(2, 3).T,
+    }
+    torch.save(state, tmp_path / "a.pt")
+    torch.save({"epoch": 3, "model": state}, tmp_path / "b.pt")
+    assert main(["convert-weights", str(tmp_path / "a.pt"), str(tmp_path / "a.npz")]) == 0
+    told = capsys.readouterr().out
+    assert "fc.weight  float32  3x2" in told and "file       int64    a number" in told and "a.npz: 5 arrays" in told
+    assert main(["convert-weights", str(tmp_path / "b.pt"), str(tmp_path / "b.npz"), "--key", "model"]) == 0
+    for name in ("a.npz", "b.npz"):
+        found = read_weights(tmp_path / name)
+        assert list(found) == list(state) and found["half"].dtype == np.float32
+        for key, tensor in state.items():
+            np.testing.assert_array_equal(found[key], tensor.float().numpy() if key == "half" else tensor.numpy())
+    assert not list(tmp_path.glob("*.part"))
+    convert_weights(tmp_path / "a.pt", tmp_path / "a.npz", overwrite=True)
+
+
+class Code:
+    """What a checkpoint may hold beside weights: unpickled, it would run."""
+
+    def __reduce__(self):
+        return print, ("this ran",)
+
+
+@pytest.mark.peers
+def test_checkpoints_that_are_no_state_dicts_are_refused_in_a_line(tmp_path, capsys) -> None:
+    torch = pytest.importorskip("torch")
+    tensors = {"w": torch.ones(2)}
+    saved = {
+        "code.pt": {"w": torch.ones(2), "more": Code()},
+        "module.pt": torch.nn.Linear(2, 2),
+        "tensor.pt": torch.ones(3),
+        "empty.pt": {},
+        "nested.pt": {"epoch": 3, "model": tensors, "optimizer": {"lr": 0.1}},
+    }
+    for name, value in saved.items():
+        torch.save(value, tmp_path / name)
+    (tmp_path / "text.pt").write_text("weights")
+    (tmp_path / "none.pt").write_bytes(b"")
+    whole = (tmp_path / "nested.pt").read_bytes()
+    (tmp_path / "cut.pt").write_bytes(whole[: len(whole) // 2])
+    messages = {
+        "code.pt": "holds code as well as weights; save it anew by torch.save(model.state_dict(), ...)",
+        "module.pt": "holds code as well as weights",
+        "tensor.pt": "holds no state dict of tensors by name, but Tensor",
+        "empty.pt": "holds no state dict of tensors by name",
+        "nested.pt": "is no state dict: 'epoch' is no tensor, but int; say which: --key model",
+        "text.pt": "",
+        "none.pt": "",
+        "cut.pt": "cannot be read",
+        "gone.pt": "no such file",
+    }
+    for name, message in messages.items():
+        assert main(["convert-weights", str(tmp_path / name), str(tmp_path / "out.npz")]) == 2, name
+        shown = capsys.readouterr()
+        assert name in shown.err and message in shown.err and shown.err.count("\n") == 1, shown.err
+        assert "this ran" not in shown.out and not (tmp_path / "out.npz").exists()
+    assert main(["convert-weights", str(tmp_path / "nested.pt"), str(tmp_path / "out.npz"), "--key", "best"]) == 2
+    assert "has no entry 'best'; it holds epoch, model, optimizer" in capsys.readouterr().err
