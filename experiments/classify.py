@@ -21,7 +21,7 @@ from flax import nnx
 
 from experiments import config as configuration
 from experiments.config import PRESETS, Config
-from mxsnn import discrete, neurons, reset, surrogate
+from mxsnn import neurons
 from mxsnn.data import datasets
 from mxsnn.data.encoded import Encoded
 from mxsnn.data.pipeline import Batch, Source
@@ -32,9 +32,9 @@ from mxsnn.events.augment.frames import affine
 from mxsnn.events.tonic import Encoding, compose
 from mxsnn.losses import cross_entropy
 from mxsnn.metrics import confusion, majority, wilson
+from mxsnn.models.described import described
 from mxsnn.models.spiking_cnn import SpikingCNN
 from mxsnn.report import figures
-from mxsnn.spec import build
 from mxsnn.training import Compiled, Problem, Run, TrainState, environment, evaluate, fit
 from mxsnn.training.checkpoint import digest
 from mxsnn.training.logging import Metrics
@@ -101,13 +101,7 @@ def _dt(settings: Config, encoding: Encoding | None) -> float:
 
 def _neuron(settings: Config, dt: float):
     """The neuron that the configuration describes, at this step length (ms)."""
-    modules = surrogate, reset, discrete, neurons.refractory
-    vocabulary = {name: getattr(module, name) for module in modules for name in module.__all__}
-    for library, module in surrogate.LIBRARIES.items():
-        vocabulary |= {f"{library}.{name}": getattr(module, name) for name in module.__all__}
-    neuron = build(settings.model.neuron, neurons.NEURONS | vocabulary)
-    if type(neuron) not in neurons.NEURONS.values():
-        raise UserError(f"{settings.model.neuron!r} is no neuron; write it like LIF(tau=30)")
+    neuron = described(settings.model.neuron)
     try:
         return neurons.renewed(neuron, dt=dt) if "dt" in neurons.named(neuron) else neuron
     except ValueError as error:  # such as a step too long for it

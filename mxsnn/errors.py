@@ -24,16 +24,16 @@ class CutShortWarning(RecordingWarning):
     """A recording ends in the middle of something: what came before was read. Data sets do not take such files."""
 
 
-def command(run: Callable[[], None]) -> int:
-    """Runs a command and returns its exit code: 2, with one line on stderr, for what the user can mend.
+def command(run: Callable[[], int | None]) -> int:
+    """Runs a command and returns its exit code, 0 where it says none: 2, with one line on stderr, for what the user can mend.
 
     What is odd in a recording is a line on stderr too.
     """
     try:
         with warnings_as_lines():
-            run()
+            code = run()
         sys.stdout.flush()
-        return 0
+        return code or 0
     except UserError as error:
         _say(f"error: {error}")
         return 2

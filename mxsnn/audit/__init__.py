@@ -5,7 +5,8 @@
 - each backend in float32 beside `scan` in float64: spikes that flip, with how far from the threshold the membrane stood; the error
   of the state; cosine and error of the gradient by each parameter, by the inputs and by the initial state;
 - finite differences in float64. A spike is a step, which has no derivative; so each `fire` is replaced by a smooth function of its
-  argument, and each `detached` reset by the one inside: that leaves a smooth neuron, whose derivative must be its gradient;
+  argument, and each `detached` reset by the one inside: that leaves a smooth neuron, whose derivative must be its gradient, and
+  which does not jump;
 - what `fire` is: 0 below the threshold, 1 above it, which of both at it, with a slope that points up.
 """
 
@@ -23,7 +24,7 @@ from mxsnn.testing import CHECKS
 
 __all__ = ["ROUNDING", "Audit", "Beside", "audit"]
 
-ROUNDING = {"distance": 1e-5, "state": 1e-4, "gradient": 1e-3, "differences": 1e-4}
+ROUNDING = {"distance": 1e-5, "state": 1e-4, "gradient": 1e-3, "differences": 1e-4, "jump": 0.05}
 """Up to where an error is rounding, relative to the largest value; a distance: to what `fire` is given on average."""
 
 
@@ -36,6 +37,7 @@ class Audit:
     facts: tuple[str, ...]  # what was measured, and what its `fire` is
     backends: dict[str, Beside]
     differences: dict[str, float]  # error of the gradient beside finite differences, by argument; NaN where both are zero
+    jump: float  # the part of what inputs change that is a jump without a gradient; NaN where nobody knows
 
     @property
     def passed(self) -> bool:
@@ -72,7 +74,7 @@ def audit(neuron: Neuron, checks: Sequence[Callable[[Neuron], None]] = CHECKS) -
 
     Whatever is wrong with the neuron, a step that raises included, is one of the `problems` of the result.
     """
-    problems, facts, backends, differences = [], [], {}, {}
+    problems, facts, backends, differences, jump = [], [], {}, {}, math.nan
     for check in checks:
         try:
             check(neuron)
@@ -84,11 +86,15 @@ def audit(neuron: Neuron, checks: Sequence[Callable[[Neuron], None]] = CHECKS) -
         about, odd = describe(neuron)
         facts += about
         problems += odd
-        backends, differences, about = measure(neuron)
+        backends, differences, jump, about = measure(neuron)
         facts += about
     except Exception as error:
         problems.append(f"it could not be measured in float32 and float64: {_said(error)}")
-    return Audit(neuron, (*problems, *_judged(backends, differences)), tuple(facts), backends, differences)
+    if jump > ROUNDING["jump"]:
+        problems.append(
+            f"a jump of {jump:.2g} of all that inputs change is left where `fire` is made smooth: is something compared beside it?"
+        )
+    return Audit(neuron, (*problems, *_judged(backends, differences)), tuple(facts), backends, differences, jump)
 
 
 def _judged(backends: dict[str, Beside], differences: dict[str, float]) -> list[str]:

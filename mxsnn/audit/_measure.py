@@ -31,8 +31,8 @@ class Beside(NamedTuple):
     gradient: dict[str, float]  # its error, relative
 
 
-def measure(neuron: Neuron) -> tuple[dict[str, Beside], dict[str, float], list[str]]:
-    """Each backend in float32 beside float64, errors of gradients beside finite differences, and a line on what was run."""
+def measure(neuron: Neuron) -> tuple[dict[str, Beside], dict[str, float], float, list[str]]:
+    """Each backend in float32 beside float64, errors of gradients beside finite differences, jumps, and a line on what was run."""
     names, weights = tuple(backends(neuron)), np.asarray(inputs(7))
     single = _run(neuron, _arguments(neuron, jnp.float32), jnp.asarray(weights), names)
     with jax.enable_x64(True):
@@ -43,11 +43,11 @@ def measure(neuron: Neuron) -> tuple[dict[str, Beside], dict[str, float], list[s
         kept = ~np.any(list(flips.values()), (0, 1, 2))  # gradients are compared where no spike flips
         if not kept.all():
             double = _run(neuron, arguments, jnp.asarray(weights * kept, jnp.float64), ("scan",))["scan"]
-        differences = _differences(neuron, arguments, double[1])
+        differences, jump = _differences(neuron, arguments, double[1])
     if not kept.all():
         single = _run(neuron, _arguments(neuron, jnp.float32), jnp.asarray(weights * kept), names)
     found = {name: _beside(neuron, single[name], double, flips[name], near, unit) for name in names}
-    return found, differences, [_conditions(neuron, np.asarray(double[1][1]), near)]
+    return found, differences, jump, [_conditions(neuron, np.asarray(double[1][1]), near)]
 
 
 def _conditions(neuron: Neuron, out: np.ndarray, near: np.ndarray) -> str:
@@ -166,12 +166,15 @@ def _cosine(a: np.ndarray, b: np.ndarray) -> float:
 STEPS = 1e-4, 1e-6
 """Of the differences, relative to the largest value; the better one counts: a kink lies between two points, or digits are lost."""
 
+POINTS = 257
+"""Of the line of inputs on which jumps are looked for."""
 
-def _differences(neuron: Neuron, arguments: Any, run: Any) -> dict[str, float]:
-    """The error of the smooth neuron's gradient by each argument; nothing where nobody knows how to make the neuron smooth."""
+
+def _differences(neuron: Neuron, arguments: Any, run: Any) -> tuple[dict[str, float], float]:
+    """The error of the smooth neuron's gradient by each argument, and its jump; nothing where nobody can make the neuron smooth."""
     known = fires(neuron)
     if not known and Outputs.of(neuron) is not Outputs.REAL:
-        return {}
+        return {}, math.nan
     rng = np.random.default_rng(3)
     leaves, tree = jax.tree.flatten(arguments)
     place = _by_name(neuron, jax.tree.unflatten(tree, range(len(leaves))))
@@ -184,15 +187,20 @@ def _differences(neuron: Neuron, arguments: Any, run: Any) -> dict[str, float]:
     widths = {name: jnp.mean(jnp.abs(jnp.stack(seen[name]))) for name in known if seen[name]}
     scales = _scales([out, *jax.tree.leaves(states)])
     weights = jnp.asarray(inputs(7), jnp.float64)
-    error, size = _smooth(neuron, arguments, jax.tree.unflatten(tree, map(jnp.asarray, tangents)), weights, scales, widths)
-    return {name: float(e / s) if s > 1e-12 else math.nan for name, e, s in zip(place, error, size, strict=True)}
+    error, size, jump = _smooth(neuron, arguments, jax.tree.unflatten(tree, map(jnp.asarray, tangents)), weights, scales, widths)
+    errors = {name: float(e / s) if s > 1e-12 else math.nan for name, e, s in zip(place, error, size, strict=True)}
+    return errors, float(jump)
 
 
 @jax.jit
 def _smooth(
     neuron: Neuron, arguments: Any, tangents: Any, weights: Array, scales: list[Array], widths: dict[str, Array]
-) -> tuple[Array, Array]:
-    """Of the neuron made smooth: how far its change along each tangent is from what its gradient says, and how large both are."""
+) -> tuple[Array, Array, Array]:
+    """Of the neuron made smooth: how far its change along each tangent is from what its gradient says, and how large both are.
+
+    And how much of what it changes along a line of inputs is a jump, of which no gradient knows: the largest change between two
+    neighbours on the line that their slopes do not explain, in the median of the neurons (a kink is none).
+    """
 
     def smoothed(name: str, function: Any) -> Any:
         if name in widths:
@@ -205,10 +213,26 @@ def _smooth(
     def moved(by: Array, tangent: Any) -> Array:
         return loss(jax.tree.map(lambda a, t: a + by * t, arguments, tangent))
 
-    products = jax.tree.map(lambda t, g: (t * g).reshape(len(t), -1), tangents, jax.grad(loss)(arguments))
+    (leaves, xs, start), along = arguments, tangents[1].sum(0)  # of which that of the inputs is the only one that is not zero
+
+    def each_neuron(by: Array) -> tuple[Array, Array, Any]:
+        """The loss of each neuron, its slope along the inputs, and the whole gradient."""
+
+        def of(arguments: Any) -> tuple[Array, Array]:
+            parts, _ = _parts(neuron, arguments, "scan", smoothed)
+            each = jnp.stack([(weights * part / scale).sum(0) for part, scale in zip(parts, scales, strict=True)]).sum(0)
+            return each.sum(), each
+
+        gradient, each = jax.grad(of, has_aux=True)((leaves, xs + by * along, start))
+        return each, (gradient[1] * along).sum(0), gradient
+
+    each, slope, gradients = jax.vmap(each_neuron)(jnp.linspace(-1, 1, POINTS))
+    left = jnp.diff(each, axis=0) - (slope[1:] + slope[:-1]) / (POINTS - 1)
+    jump = jnp.median(jnp.max(jnp.abs(left), 0) / (jnp.ptp(each, 0) + 1e-9))
+    products = jax.tree.map(lambda t, g: (t * g[POINTS // 2]).reshape(len(t), -1), tangents, gradients)
     products = jnp.concatenate(jax.tree.leaves(products), 1)
     steps = jnp.asarray(STEPS)
     each = jax.vmap(jax.vmap(moved, (None, 0)), (0, None))(jnp.concatenate([steps, -steps]), tangents)
     differences = (each[: len(steps)] - each[len(steps) :]) / (2 * steps[:, None])
     error = jnp.abs(differences - products.sum(1)).min(0)
-    return error, jnp.maximum(jnp.abs(products).sum(1), jnp.abs(differences).min(0))
+    return error, jnp.maximum(jnp.abs(products).sum(1), jnp.abs(differences).min(0)), jump

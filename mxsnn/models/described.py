@@ -1,0 +1,54 @@
+"""Neurons described in a word: a registered one, or one in a file of the user's own."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from mxsnn import discrete, neurons, reset, surrogate
+from mxsnn.errors import UserError
+from mxsnn.neurons import Neuron
+from mxsnn.spec import build
+
+
+def vocabulary() -> dict[str, Callable[..., Any]]:
+    """What a description may name: neurons, and the surrogates, resets, gains, decays and policies that they are given."""
+    modules = surrogate, reset, discrete, neurons.refractory
+    words = {name: getattr(module, name) for module in modules for name in module.__all__}
+    for library, module in surrogate.LIBRARIES.items():
+        words |= {f"{library}.{name}": getattr(module, name) for name in module.__all__}
+    return neurons.NEURONS | words
+
+
+def described(text: str) -> Neuron:
+    """The neuron of `LIF`, `LIF(tau=30, reset=to_value(0))`, or `FILE.py:MyNeuron`, whose file is run; options or none.
+
+    Raises UserError for what is no neuron, and for a file that cannot be run.
+    """
+    file, colon, call = text.rpartition(":")
+    words = vocabulary()
+    if colon:
+        words |= {name: value for name, value in vars(_module(Path(file))).items() if callable(value)}
+    found = build(call, words)
+    found = found() if isinstance(found, type) else found
+    if not (hasattr(found, "init") and hasattr(found, "step")):
+        raise UserError(f"{text!r} is no neuron; write it like LIF(tau=30), or FILE.py:MyNeuron")
+    return found
+
+
+def _module(path: Path) -> Any:
+    """A file of Python's, run as a module."""
+    name = str(path.resolve())  # no other module is called so
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None or not path.is_file():
+        raise UserError(f"{path}: no file of Python's; write it like FILE.py:MyNeuron")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # where dataclasses look for the names of annotations
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # of a user's file, which may raise anything
+        raise UserError(f"{path}: {type(error).__name__}: {error}") from error
+    return module
