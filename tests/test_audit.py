@@ -10,13 +10,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import nnx
 from PIL import Image
 
-from mxsnn import testing
+from mxsnn import nn, testing
 from mxsnn.audit import _measure, audit
 from mxsnn.audit._fire import distance, fires
-from mxsnn.engine import BACKENDS, backends
+from mxsnn.cli import main
+from mxsnn.discrete import euler
+from mxsnn.engine import BACKENDS, backends, unroll
 from mxsnn.engine.scan import scan
+from mxsnn.interop import to_nir
+from mxsnn.models.described import described
 from mxsnn.neurons import (
     ALIF,
     GLIF,
@@ -97,6 +102,12 @@ class Sound:
 class ForgetsTheResetsGradient(Sound):
     def reset(self, v, s):
         return v - jax.lax.stop_gradient(s) * self.threshold
+
+
+@parameters
+class ComparesBesideItsFire(Sound):
+    def reset(self, v, s):
+        return v - self.threshold * (v > self.threshold)
 
 
 @parameters
@@ -234,6 +245,7 @@ class IsUnlikeItsOutputs(Sound):
 
 MEASURED = [  # what no check sees, or what is told without them
     (ForgetsTheResetsGradient, r"gradient by threshold is not the derivative.*detached"),
+    (ComparesBesideItsFire, r"a jump of 0\.\d+ of all that inputs change is left"),
     (DetachesAParameter, r"gradient by tau is not the derivative"),
     (DetachesTheMembrane, r"gradient by state\.v is not the derivative"),
     (HasAWrongDerivative, r"gradient by tau is not the derivative"),
@@ -394,3 +406,94 @@ def test_figures(neuron, wide, tmp_path):
 def test_the_figure_of_an_audit(tmp_path):
     audit(LIF(), checks=()).figure(tmp_path / "lif.png")
     assert (tmp_path / "lif.png").read_bytes().startswith(b"\x89PNG")
+
+
+# ---- a neuron in a file of one's own, and the command line ----------------------------------------------------------------------
+
+OWN = """
+from mxsnn.neurons import LIFState, neuron, positive, static
+from mxsnn.surrogate import atan
+import jax.numpy as jnp
+
+@neuron
+class Own:
+    tau: float = positive(5.0)
+    fire: object = static(default=atan())
+    def init(self, shape, dtype=jnp.float32):
+        return LIFState(jnp.zeros(shape, dtype))
+    def step(self, state, x):
+        v = state.v + (x - state.v) * 2 / self.tau
+        s = self.fire(v - 1)
+        return LIFState((1 - s) * v), s
+"""
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """A user's file; the registry is put back as it was."""
+    before = dict(NEURONS)
+    (tmp_path / "own.py").write_text(OWN, "utf-8")
+    monkeypatch.chdir(tmp_path)
+    yield "own.py:Own"
+    NEURONS.clear()
+    NEURONS.update(before)
+
+
+def test_a_neuron_in_a_users_file_has_all_that_the_others_have(own):
+    assert len([line for line in OWN.splitlines() if line.strip()]) < 15
+    neuron = described(own)
+    assert type(neuron) is NEURONS["Own"] and backends(neuron) == ["scan", "remat"]
+    xs = testing.inputs()
+    np.testing.assert_allclose(unroll(neuron, xs, backend="remat")[1], unroll(neuron, xs)[1])
+    audit(neuron, checks=()).assert_passes()
+    with pytest.raises(ValueError, match=r"associative backend runs neurons that declare themselves affine.* this Own does not"):
+        unroll(neuron, xs, backend="associative")
+    with pytest.raises(ValueError, match="Own"):
+        to_nir(nn.Stack(nnx.Linear(4, 4, rngs=nnx.Rngs(0)), nn.Spiking(neuron)), (4,), dt=1.0, scheme=euler)
+
+
+def test_what_is_described_is_one_neuron_whatever_its_words(own):
+    assert described("LIF") == LIF() and described("LIF(tau=3.0)") == LIF(3.0)
+    said = {repr(described(text)) for text in (own, f"{own}(tau=5.0)", f"{own}(fire=atan())", f"./{own}")}
+    assert said == {"Own(tau=5.0, fire=atan(alpha=2.0))"}  # each run of the file makes a class
+    wrapped = described("own.py:Late(Own(tau=2.0))")
+    assert isinstance(wrapped, Late) and wrapped.neuron.tau == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("ALFI", "'ALFI' in 'ALFI' is unknown; did you mean ALIF?"),
+        ("atan()", "'atan()' is no neuron"),
+        ("LIF(tau=-1.0)", "LIF.tau must be positive, got -1.0"),
+        ("nowhere.py:Own", "nowhere.py: no file of Python's"),
+        ("own.txt:Own", "own.txt: no file of Python's"),
+        ("own.py:Onw", "'Onw' in 'Onw' is unknown; did you mean Own?"),
+        ("broken.py:Own", "broken.py: ZeroDivisionError: division by zero"),
+        ("own.py:", "cannot read"),
+    ],
+)
+def test_the_command_refuses_what_is_no_neuron_in_a_line(text, said, own, tmp_path, capsys):
+    (tmp_path / "broken.py").write_text("1 / 0")
+    (tmp_path / "own.txt").write_text(OWN)
+    assert main(["audit", text]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.startswith("error: ") and err.count("\n") == 1 and said in err
+
+
+def test_the_command_refuses_a_figure_that_it_cannot_write(own, tmp_path, capsys):
+    (tmp_path / "there.png").write_bytes(b"kept")
+    for path, said in (("a.pdf", "a figure is a .png file, got a.pdf"), ("there.png", "there.png: exists; choose another name")):
+        assert main(["audit", own, "--figure", path]) == 2
+        assert said in capsys.readouterr().err
+    assert (tmp_path / "there.png").read_bytes() == b"kept"
+
+
+def test_the_command_audits_draws_and_fails(own, tmp_path, capsys):
+    assert main(["audit", own, "--figure", "own.png"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("Own: passes\n") and out.endswith("own.png\n") and (tmp_path / "own.png").stat().st_size > 1000
+    (tmp_path / "own.py").write_text(OWN.replace("(1 - s) * v", "v - 1 * (v > 1)"), "utf-8")
+    assert main(["audit", own]) == 1
+    out = capsys.readouterr().out
+    assert out.startswith("Own: 1 problem\n") and "PROBLEM a jump of " in out

@@ -1,7 +1,7 @@
 """The console script `mxsnn`: one module a subcommand.
 
-Its docstring says what it does and `add(parser)` what it takes; `run` does it, and imports what it needs itself, so that help comes
-at once.
+Its docstring says what it does and `add(parser)` what it takes; `run` does it, returns an exit code if not 0, and imports
+what it needs itself, so that help comes at once.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import NoReturn
 
 from mxsnn import __version__
-from mxsnn.cli import bench_data, cache, clip, convert, convert_weights, env, faces, info, simulate, sync, view
+from mxsnn.cli import audit, bench_data, cache, clip, convert, convert_weights, env, faces, info, simulate, sync, view
 from mxsnn.errors import UserError, command
 from mxsnn.spec import suggestion
 
@@ -27,6 +27,7 @@ COMMANDS: dict[str, ModuleType] = {
     "faces": faces,
     "cache": cache,
     "convert-weights": convert_weights,
+    "audit": audit,
     "bench-data": bench_data,
     "env": env,
 }
@@ -37,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     return command(lambda: _run(sys.argv[1:] if argv is None else argv))
 
 
-def _run(argv: Sequence[str]) -> None:
+def _run(argv: Sequence[str]) -> int | None:
     parser = _Parser(prog="mxsnn", description="Spiking networks on event recordings.", allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"mxsnn {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND")
@@ -51,15 +52,14 @@ def _run(argv: Sequence[str]) -> None:
     try:
         found, unknown = parser.parse_known_args(argv)
     except SystemExit:  # of --help and --version
-        return
+        return None
     if unknown:
         (commands.choices[first] if first else parser).error(f"unrecognized arguments: {' '.join(unknown)}")
     args = vars(found)
     chosen = args.pop("command", None)
-    if chosen is None:
-        parser.print_help()
-    else:
-        chosen.run(**args)
+    if chosen is not None:
+        return chosen.run(**args)
+    return parser.print_help()
 
 
 class _Parser(argparse.ArgumentParser):
