@@ -102,3 +102,26 @@ def test_the_code_about_faces_runs(tmp_path, monkeypatch) -> None:
     assert names["grid"].shape == (5, 24, 32, 1) and len(names["stream"]) > 0
     assert np.array_equal(names["back"], names["light"][::-1])
     assert names["radiance"].shape == (3, 96, 128) and names["points"].shape == (3, 68, 2)
+
+
+def blocks_of(document: str) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", (ROOT / "docs" / document).read_text("utf-8"), re.DOTALL)
+
+
+def test_the_code_about_interop_runs(tmp_path, monkeypatch, capsys) -> None:
+    """But what needs torch: the archive that its command would have written is made here."""
+    graphs, approximate, _, weights = blocks_of("interop.md")
+    monkeypatch.chdir(tmp_path)
+    shapes = {"conv.weight": (8, 2, 3, 3), "conv.bias": (8,), "fc.weight": (4, 512), "fc.bias": (4,)}
+    draw = np.random.default_rng(0)
+    np.savez("weights.npz", **{name: draw.normal(size=shape) for name, shape in shapes.items()})
+    names: dict = {}
+    for block in (graphs, approximate, weights):
+        exec(block, names)
+    xs = draw.normal(1, 2, size=(10, 2, 16, 16, 2)).astype(np.float32)
+    told = capsys.readouterr().out
+    assert "layer 0 (LIF): NIR has no word for the reset 'subtract'" in told and "its reset, subtract: it is reset to rest" in told
+    network, again = names["network"], names["again"]
+    np.testing.assert_allclose(again.layers[-1].neuron.tau, network.layers[-1].neuron.tau, rtol=1e-6)
+    np.testing.assert_allclose(network.layers[4].kernel[...][1], names["weights"]["fc.weight"][:, 64], rtol=1e-6)
+    assert network(xs)[1].shape == (10, 2, 4)

@@ -6,7 +6,9 @@ What needs no torch is in `test_interop_weights.py` and `test_interop_nir.py`.
 from __future__ import annotations
 
 import operator
+import re
 import warnings
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -639,3 +641,11 @@ def test_where_the_library_is_not_installed_it_says_so(t, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "snntorch", None)
     with pytest.raises(UserError, match=r"snnTorch is not installed .* pip install 'mxsnn\[peers\]'"):
         to_snntorch(nn.Spiking(LIF(reset=ZERO)), (5,))
+
+
+def test_the_code_of_the_document_runs(t, capsys) -> None:
+    document = (Path(__file__).parents[1] / "docs" / "interop.md").read_text("utf-8")
+    (block,) = (code for code in re.findall(r"```python\n(.*?)```", document, re.DOTALL) if "import torch" in code)
+    names: dict = {}
+    exec(block, names)
+    assert capsys.readouterr().out == "0 spikes differ\n" and names["spikes"].shape == (20, 3, 4)
