@@ -5,8 +5,8 @@ straight to voxels of 10 bins. Beside it, turn by turn, stands `eventcv.simulate
 frames with the same constants, where that package is installed; it takes 8 bits and undoes their gamma, so its events are about as
 many, not the same. The best time of each counts; "times real time" is seconds of the scene by seconds of the computer.
 
-`--sensitivity` prints instead how many events a scene makes when each constant is halved and doubled, `--noise` how many the noise
-of each preset makes in how much light, and beside it what was published of a sensor.
+`--sensitivity` prints instead what each constant of either camera decides, `--noise` how many events the noise of each preset makes
+in how much light, and beside it what was published of a sensor.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import importlib
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
@@ -27,6 +28,7 @@ from benchmarks._timing import best, machine
 from mxsnn import faces
 from mxsnn.sensors.event_camera import DAVIS346, EVK4, V2E_CLEAN, V2E_NOISY, EventCamera, V2ECamera, events, frames, voxels
 from mxsnn.sensors.presets import SENSORS
+from mxsnn.sensors.rgb_camera import CAMERAS, RGBCamera
 
 #: Noise of an EVK4 at its default settings, events per pixel and second by lux on the sensor, from the parameters that Root, Mujo
 #: and Xu fitted to recordings of still scenes of 0.15 to 25 lux ("Noise2Params", arXiv 2605.16317; threshold 0.15 +- 0.0065).
@@ -124,28 +126,92 @@ def renderer(seconds: float) -> Iterator[Case]:
 CASES = (event_cameras, renderer)
 
 
+#: A camera with a constant times a factor.
+Change = Callable[[Any, float], Any]
+
+
+def scaled(*names: str) -> Change:
+    """Constants of a camera times a factor."""
+    return lambda camera, factor: dataclasses.replace(camera, **{name: factor * getattr(camera, name) for name in names})
+
+
+def lens(camera: Any, factor: float) -> Any:
+    return dataclasses.replace(camera, lens=dataclasses.replace(camera.lens, f_number=factor * camera.lens.f_number))
+
+
+#: What is halved and doubled; of hot pixels, of which presets have none, 0.05 % and 0.2 % with 100 events a second.
+EVENT_CHANGES: dict[str, Change] = {"threshold": scaled("threshold_on", "threshold_off")}
+EVENT_CHANGES |= {name: scaled(name) for name in ("mismatch", "leak", "spread", "noise", "refractory", "corner", "slope")}
+EVENT_CHANGES |= {name: scaled(name) for name in ("dark_current", "efficiency", "readout")}
+EVENT_CHANGES |= {"f-number": lens, "hot": lambda c, factor: dataclasses.replace(c, hot=1e-3 * factor, hot_rate=100.0)}
+V2E_CHANGES = {"threshold": EVENT_CHANGES["threshold"], **{name: scaled(name) for name in ("mismatch", "leak", "spread", "shot")}}
+V2E_CHANGES |= {"cutoff": scaled("cutoff"), "knee": scaled("knee"), "hot": EVENT_CHANGES["hot"]}
+
+
 def sensitivity() -> None:
-    """Prints events per pixel and second of a moving and of a still scene for constants halved and doubled."""
-    samples = RATE + 1
-    moving = scene(86, 65, samples)
-    times = np.arange(samples) * (1_000_000 // RATE)
-    print("| sensor | lux | constant | still, half | still | still, double | moving, half | moving | moving, double |")
-    print("|---|---|---|---|---|---|---|---|---|")
-    names = ("threshold", "mismatch", "leak", "spread", "noise", "refractory", "corner", "slope", "dark_current", "efficiency")
-    for sensor, preset in (("DAVIS346", DAVIS346), ("EVK4", EVK4)):
-        camera = dataclasses.replace(preset, sensor_size=(86, 65), readout=None)
-        for lux in (50.0, 5.0, 500.0):
-            for name in names:
-                fields = ("threshold_on", "threshold_off") if name == "threshold" else (name,)
-                rates = []
-                for video in (np.broadcast_to(moving[:1], moving.shape), moving):
-                    for factor in (0.5, 1.0, 2.0):
-                        varied = dataclasses.replace(camera, **{field: factor * getattr(camera, field) for field in fields})
-                        light = jnp.asarray(video * np.float32(lux))
-                        state = varied.init(jax.random.key(0), light[0])
-                        counts = frames(varied, light, times, state, 1, 0, int(times[-1]))[1]
-                        rates.append(float(counts.sum()) / (86 * 65))
-                print(f"| {sensor} | {lux:g} | {name} | " + " | ".join(f"{rate:.3g}" for rate in rates) + " |", flush=True)
+    """Prints events per pixel and second of a still and of a moving scene by each constant, and of frames the SNR."""
+    moving = scene(86, 65, RATE + 1)
+    scenes = {"still": np.broadcast_to(moving[:1], moving.shape), "moving": moving}
+    sensors = {name: camera for name, camera in SENSORS.items() if not isinstance(camera, V2ECamera)}
+    models = {name: camera for name, camera in SENSORS.items() if isinstance(camera, V2ECamera)}
+    for lux in (5.0, 50.0, 500.0):
+        for name, video in scenes.items():
+            table(f"{name}, {lux:g} lux", sensors, EVENT_CHANGES, video * np.float32(lux))
+    for name, video in scenes.items():
+        table(f"{name}, grey levels", models, V2E_CHANGES, video * np.float32(255))
+    print(f"| SNR, % by 1 % | {' | '.join(f'{name}, 5, 50, 500 lux' for name in CAMERAS)} |\n|---|" + "---|" * len(CAMERAS))
+    for name, change in RGB_CHANGES.items():
+        cells = ([slope(camera, change, lux) for lux in (5.0, 50.0, 500.0)] for camera in CAMERAS.values())
+        print(f"| {name} | " + " | ".join(", ".join(f"{round(each, 2) + 0.0:.2f}" for each in cell) for cell in cells) + " |")
+
+
+def table(title: str, cameras: Mapping[str, EventCamera], changes: dict[str, Change], light: np.ndarray) -> None:
+    """Rates of cameras, and these with constants halved and doubled; their read-out is that of the part of the sensor."""
+    part = math.prod(light.shape[1:])
+    own = {}
+    for name, camera in cameras.items():
+        readout = camera.readout and camera.readout * part / math.prod(camera.sensor_size)
+        own[name] = dataclasses.replace(camera, sensor_size=light.shape[:0:-1], readout=readout)
+    print(f"| {title} | {' | '.join(own)} |\n|---|" + "---|" * len(own))
+    print("| as it is | " + " | ".join(f"{rate(camera, light):.3g}" for camera in own.values()) + " |", flush=True)
+    for name, change in changes.items():
+        pairs = ((change(camera, 0.5), change(camera, 2.0)) for camera in own.values())
+        cells = ("-" if half == double else f"{rate(half, light):.3g}, {rate(double, light):.3g}" for half, double in pairs)
+        print(f"| {name} | " + " | ".join(cells) + " |", flush=True)
+    print()
+
+
+def rate(camera: EventCamera, light: np.ndarray) -> float:
+    """Events per pixel and second of a scene at `RATE` samples a second."""
+    times = np.arange(len(light)) * (1_000_000 // RATE)
+    state = camera.init(jax.random.key(0), light[0])
+    counts = frames(camera, light, times, state, 1, 0, int(times[-1]))[1]
+    return float(counts.sum()) / (light[0].size * times[-1] * 1e-6)
+
+
+#: Of the frame camera.
+RGB_CHANGES: dict[str, Change] = {"side of a pixel": scaled("pixel"), "f-number": lens}
+RGB_CHANGES["quantum efficiency"] = lambda c, factor: dataclasses.replace(c, efficiency=tuple(factor * e for e in c.efficiency))
+RGB_CHANGES |= {"frame rate": scaled("fps")}
+RGB_CHANGES |= {name.replace("_", " "): scaled(name) for name in ("full_well", "target", "read_noise", "converter_noise")}
+RGB_CHANGES |= {"dark current": scaled("dark_current"), "largest gain": scaled("gain"), "black level": scaled("black")}
+
+
+def slope(camera: RGBCamera, change: Change, lux: float, by: float = 1.01) -> float:
+    """d ln SNR / d ln of a constant."""
+    return float(np.log(snr(change(camera, by), lux) / snr(change(camera, 1 / by), lux)) / (2 * np.log(by)))
+
+
+def snr(camera: RGBCamera, lux: float, grey: float = 0.4) -> float:
+    """Signal to noise of a green pixel of a grey card, where the automatic exposure comes to rest."""
+    per_us = 1e-6 * grey * lux * camera.sensitivity
+    wanted = camera.target * camera.full_well / per_us.max()
+    exposure = np.clip(wanted, camera.exposure[0], min(camera.exposure[1], camera.interval))
+    gain = np.clip(wanted / exposure, 1, camera.gain)
+    electrons, dark = per_us[1] * exposure, 1e-6 * camera.dark_current * exposure
+    level = camera.full_well / (2**camera.bits - 1)  # electrons at a gain of 1; its rounding is noise, too
+    noise = electrons + dark + camera.read_noise**2 + (camera.converter_noise**2 + level**2 / 12) / gain**2
+    return float(electrons / np.sqrt(noise))
 
 
 def noise_rate(camera: EventCamera, light: float) -> float:

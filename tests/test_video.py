@@ -192,7 +192,7 @@ def test_pixels_that_see_nothing_change_have_the_noise_of_their_light(size: tupl
     """Whatever the frame rate, and whether something changes elsewhere."""
     camera = replace(SENSORS["davis346"], sensor_size=size, threshold_on=0.1, threshold_off=0.1, readout=None)
     rates = []
-    for fps, flickers in ((30, False), (10, False), (30, True)):
+    for fps, flickers in ((10, False), (30, True)):
         images = np.full((fps + 1, size[1], size[0]), 150, np.uint8)
         if flickers:
             images[:, :4, :4] = np.random.default_rng(0).integers(0, 255, (fps + 1, 4, 4))

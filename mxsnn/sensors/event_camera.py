@@ -367,16 +367,18 @@ def substeps(camera: EventCamera, radiance: Any, times: Any, state: PixelState, 
 
 @partial(jax.jit, static_argnames="noisy")
 def _needs(camera, radiance, state, noisy):
-    """Of each interval, the largest change of a pixel's logarithm, and the most events per us that one has by noise."""
+    """The largest change of a pixel's logarithm in each interval; the most events per us that one has by noise in some samples."""
 
-    def one(before, image):
-        log, most = camera.log(image), jnp.float32(0)
-        if noisy:
-            rate, _ = _noise(camera, state, image)
-            most = (rate / (1 + rate * camera.refractory)).max()
-        return log, (jnp.abs(log - before).max(), most)
+    def change(before, image):
+        log = camera.log(image)
+        return log, jnp.abs(log - before).max()
 
-    return jax.lax.scan(one, camera.log(radiance[0]), radiance[1:])[1]
+    def most(image):
+        rate, _ = _noise(camera, state, image)
+        return (rate / (1 + rate * camera.refractory)).max()
+
+    some = radiance[:: -(-len(radiance) // 8)]
+    return jax.lax.scan(change, camera.log(radiance[0]), radiance[1:])[1], jax.lax.map(most, some).max() if noisy else 0.0
 
 
 @partial(jax.jit, static_argnames=("whole", "parts"))
