@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import pickle
 
 import jax
 import jax.numpy as jnp
@@ -372,6 +373,12 @@ def test_equal_surrogates_share_one_compilation():
     for fire in (atan(), atan(2.0), inclusive(atan()), inclusive(atan(alpha=2.0))):
         compiled(fire, jnp.zeros(3))
     assert traces == [atan(), inclusive(atan())]
+
+
+def test_a_surrogate_survives_pickling():
+    for fire in (*ALL, *ALIASES.values()):
+        for other in (fire, scaled(fire, 2.0), inclusive(fire)):
+            assert pickle.loads(pickle.dumps(other)) == other
 
 
 def test_repr_can_be_read_and_evaluated():

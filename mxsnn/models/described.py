@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,12 +16,20 @@ from mxsnn.spec import build
 
 
 def vocabulary() -> dict[str, Callable[..., Any]]:
-    """What a description may name: neurons, and the surrogates, resets, gains, decays and policies that they are given."""
-    modules = surrogate, reset, discrete, neurons.refractory
-    words = {name: getattr(module, name) for module in modules for name in module.__all__}
+    """What a description may name: neurons, their constructors, and the functions that they are given."""
+    words = {name: getattr(module, name) for module in (surrogate, reset, discrete) for name in module.__all__}
+    given = "frozen", "integrating", "masked", "kept_scale", "undone_scale", "levels", "real", "imaginary"
+    words |= {name: getattr(neurons, name) for name in given}
     for library, module in surrogate.LIBRARIES.items():
         words |= {f"{library}.{name}": getattr(module, name) for name in module.__all__}
+    for name, cls in neurons.NEURONS.items():
+        words |= {f"{name}.{method}": getattr(cls, method) for method in dir(cls) if _constructs(cls, method)}
     return neurons.NEURONS | words
+
+
+def _constructs(cls: type, method: str) -> bool:
+    """Whether a name is that of a public class method, as LIF.from_beta."""
+    return not method.startswith("_") and isinstance(inspect.getattr_static(cls, method), classmethod)
 
 
 def described(text: str) -> Neuron:

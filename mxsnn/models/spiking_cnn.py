@@ -41,6 +41,7 @@ class SpikingCNN(nn.Temporal):
             )
         height, width = (size // self.multiple * self.multiple for size in (height, width))
         layers: list = []
+        strength = nnx.initializers.constant(getattr(neuron, "drive", 1.0))  # or a neuron of mV or pA would never fire
         for block, outputs in enumerate(channels):
             # The neurons come after the reduction: a quarter as many, and their spikes need no pooling. The first convolution
             # has few channels, so its cost is in its pixels: striding saves most of it.
@@ -50,7 +51,8 @@ class SpikingCNN(nn.Temporal):
                 )
             else:
                 layers += [nnx.Conv(inputs, outputs, (3, 3), use_bias=False, dtype=dtype, rngs=rngs), nn.max_pool]
-            layers += [nnx.BatchNorm(outputs, momentum=0.9, dtype=dtype, rngs=rngs), nn.Spiking(neuron, learn=learn)]
+            norm = nnx.BatchNorm(outputs, momentum=0.9, dtype=dtype, scale_init=strength, rngs=rngs)
+            layers += [norm, nn.Spiking(neuron, learn=learn)]
             height, width, inputs = height // 2, width // 2, outputs
         self.dtype = dtype
         self.body = nn.Stack(*layers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import importlib
 import inspect
 import operator
 from collections.abc import Callable
@@ -35,10 +36,20 @@ class Surrogate:
         slope = self.slope(u, **dict(self.parameters))
         return (slope if self.scale == 1 else self.scale * slope).astype(u.dtype)
 
+    def __reduce__(self):
+        # The module's name of a slope is that of its constructor, so pickle would not find it.
+        return _found, (self.slope.__module__, self.slope.__qualname__, self.parameters, self.fires, self.scale)
+
     def __repr__(self) -> str:
         call = f"{self.slope.__name__}({', '.join(f'{k}={v}' for k, v in self.parameters)})"
         call = call if self.scale == 1 else f"scaled({call}, {self.scale})"
         return call if self.fires is operator.gt else f"inclusive({call})"
+
+
+def _found(module: str, name: str, *others: Any) -> Surrogate:
+    """A pickled surrogate, by the name of its slope or of the constructor that has taken its place."""
+    slope = operator.attrgetter(name)(importlib.import_module(module))
+    return Surrogate(inspect.unwrap(slope), *others)
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
