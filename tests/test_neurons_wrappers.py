@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Any
 
@@ -18,12 +19,20 @@ from mxsnn import testing, unroll
 from mxsnn.discrete import current, euler
 from mxsnn.neurons import (
     ALIF,
+    BRF,
+    GLIF,
     IF,
+    KLIF,
     LI,
     LIF,
+    NEURONS,
     PLIF,
+    RF,
+    AdEx,
+    AdQIF,
     Alpha,
     Autapse,
+    Izhikevich,
     Lapicque,
     Late,
     NextStepReset,
@@ -31,11 +40,14 @@ from mxsnn.neurons import (
     Recorded,
     Refractory,
     Synaptic,
+    TernaryLIF,
     frozen,
+    imaginary,
     integrating,
     masked,
     named,
     renewed,
+    undone_scale,
 )
 from mxsnn.nn import Recurrent, Spiking
 from mxsnn.reset import detached, none, subtract, to_value
@@ -428,8 +440,12 @@ def test_outputs_are_of_the_kind_of_the_neuron_within():
         (lambda: Refractory(Late(LIF())), "Late has no fire, no dt: take another neuron, or wrap in another order"),
         (
             lambda: NextStepReset(NextStepReset(LIF())),
-            "NextStepReset wraps a neuron with fire, threshold; NextStepReset has no fire",
+            "NextStepReset wraps a neuron with fire, distance; NextStepReset has no fire, no distance: take another neuron$",
         ),
+        (lambda: Refractory(NextStepReset(LIF())), "NextStepReset has no fire, no dt: take another neuron$"),
+        (lambda: NextStepReset(GLIF()), "GLIF has no distance: take another neuron$"),
+        (lambda: NextStepReset(TernaryLIF()), "TernaryLIF has no distance: take another neuron$"),
+        (lambda: NextStepReset(BRF()), "BRF has no distance: take another neuron$"),
         (lambda: Late(5), r"Late wraps a neuron such as LIF\(\); got 5"),
         (lambda: Late(LIF), r"such as LIF\(\); got <class 'mxsnn.neurons.lif.LIF'>"),
         (lambda: renewed(Late(LIF()), tua=3.0), "Late has no parameter 'tua'; it has tau, v_rest,"),
@@ -447,7 +463,42 @@ def test_values_within_are_checked_anew():
         renewed(Refractory(LIF(2.0, decay=euler)), dt=3.0)
 
 
-def test_resets_that_leave_the_membrane_make_no_difference():
-    xs = testing.inputs()
-    for a, b in zip(trace(NextStepReset(LIF(reset=none)), xs), trace(LIF(reset=none), xs), strict=True):
-        jax.tree.map(np.testing.assert_array_equal, a, b)
+def resetless(cls, **options):
+    """A neuron whose spikes do nothing to its membrane nor, a step later than otherwise, to a current."""
+    names = {f.name for f in dataclasses.fields(cls)}
+    jump = {AdEx: "b", AdQIF: "b", Izhikevich: "d"}.get(cls, "jump")
+    resets = {name: none for name in names if name.startswith("reset")}
+    return cls(**resets, **({jump: 0.0} if jump in names and cls is not ALIF else {}), **options)
+
+
+READ = {name: resetless(cls) for name, cls in NEURONS.items() if hasattr(cls, "distance")} | {
+    "RF by its imaginary part": resetless(RF, part=imaginary),
+    "KLIF, undone": resetless(KLIF, k=1.3, undo=undone_scale),
+    "KLIF, kept": resetless(KLIF, k=1.3),
+}
+
+
+@pytest.mark.parametrize("n", READ.values(), ids=READ)
+def test_resets_that_leave_the_membrane_make_no_difference(n):
+    xs = testing.driving(n, shape=(60, 3, 4))
+    out = trace(n, xs)[1]
+    np.testing.assert_array_equal(trace(NextStepReset(n), xs)[1], out)
+    assert 0.02 < out.mean() < 1
+
+
+def test_every_neuron_with_a_reset_is_read_or_refused():
+    assert {"IF", "LIF", "PLIF", "ALIF", "Synaptic", "Alpha", "Lapicque", "CLIF", "KLIF", "AdLIF", "RF"} <= READ.keys()
+    for cls in set(NEURONS.values()) - {type(n) for n in READ.values()}:
+        with pytest.raises(TypeError, match=f"{cls.__name__} has no .*distance"):
+            NextStepReset(cls())
+
+
+@pytest.mark.parametrize("n", [RF(0.3, 10.0, reset_u=HARD), BRF(0.3, 0.0), Izhikevich(), LIF(5.0)], ids=lambda n: type(n).__name__)
+def test_what_is_frozen_cannot_fire(n):
+    (state, _), out = trace(Refractory(n, 3.0), testing.driving(n, shape=(60, 3, 4)))
+    parts = [np.asarray(getattr(state, part)) for part in getattr(n, "membrane", ("v",))]
+    spikes = np.argwhere(np.asarray(out))
+    assert len(spikes) > 5
+    for t, *where in spikes:
+        for part in parts:
+            assert len(set(part[(slice(t, t + 4), *where)])) == 1  # as the spike left it

@@ -47,6 +47,8 @@ class Neuron(Protocol):
     declares what comes out, where that is not 0 or 1; `drive` (a float) the size of an input that fires it often, where that is
     not about 1: what `mxsnn.testing` puts in. An attribute `affine` that is true declares that the state after a step is
     A state + b(x), with an A that is the same for all x (no spike acts on it): such a neuron can be run in parallel over time.
+    A method `distance(state)` says how far the state that a step without a reset leaves stood from firing, as `fire` was asked:
+    what `NextStepReset` needs. `membrane` (names of parts of the state) says what `frozen` holds, where that is not v.
     """
 
     __dataclass_fields__: ClassVar[dict[str, Any]]
@@ -82,6 +84,11 @@ def duration(default: float) -> Any:
 def positive_fields(cls: type) -> tuple[str, ...]:
     """Names of the fields of a neuron class that were declared `positive`."""
     return tuple(f.name for f in dataclasses.fields(cls) if f.metadata.get("positive"))
+
+
+def above_threshold(neuron: Any, state: Any) -> Array:
+    """v - threshold: `distance(state)` of a neuron that fires by its membrane alone."""
+    return state.v - neuron.threshold
 
 
 class Parameter(NamedTuple):

@@ -16,7 +16,7 @@ from mxsnn.typing import State
 class Wrapper:
     """A neuron around another, `neuron`, whose parameters and kind of outputs are its own.
 
-    `needs` names the fields without which `neuron` cannot be wrapped so. Raises TypeError where it lacks one.
+    `needs` names the fields and methods without which `neuron` cannot be wrapped so. Raises TypeError where it lacks one.
     """
 
     needs: ClassVar[tuple[str, ...]] = ()
@@ -27,11 +27,11 @@ class Wrapper:
         refuse_what_cannot_be(self)
         if isinstance(self.neuron, type) or not (hasattr(self.neuron, "init") and hasattr(self.neuron, "step")):
             raise TypeError(f"{type(self).__name__} wraps a neuron such as LIF(); got {self.neuron!r}")
-        has = {f.name for f in dataclasses.fields(self.neuron)}
-        if missing := [name for name in self.needs if name not in has]:
+        if missing := [name for name in self.needs if not hasattr(self.neuron, name)]:
+            other = ", or wrap in another order" if isinstance(self.neuron, Wrapper) and not self.neuron.needs else ""
             raise TypeError(
                 f"{type(self).__name__} wraps a neuron with {', '.join(self.needs)}; {type(self.neuron).__name__} has no "
-                f"{', no '.join(missing)}: take another neuron, or wrap in another order"
+                f"{', no '.join(missing)}: take another neuron{other}"
             )
 
     @property

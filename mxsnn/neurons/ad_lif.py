@@ -5,7 +5,7 @@ from typing import ClassVar, NamedTuple
 import jax.numpy as jnp
 
 from mxsnn.discrete import exponential, tau_of
-from mxsnn.neurons._base import Outputs, neuron, positive, static, time_constant
+from mxsnn.neurons._base import Outputs, above_threshold, neuron, positive, static, time_constant
 from mxsnn.reset import subtract
 from mxsnn.surrogate import atan
 from mxsnn.typing import Array, ArrayLike, Decay, Fire, Reset
@@ -42,6 +42,7 @@ class AdLIF:
     fire: Fire = static(default=atan())
     reset: Reset = static(default=subtract)
     decay: Decay = static(default=exponential)
+    distance = above_threshold
 
     @classmethod
     def from_alpha_beta(cls, alpha: float, beta: float, a: float, b: float, *, dt: float = 1.0, **others) -> AdLIF:

@@ -4,7 +4,7 @@ from typing import ClassVar, NamedTuple
 
 import jax.numpy as jnp
 
-from mxsnn.neurons._base import Outputs, neuron, positive, static
+from mxsnn.neurons._base import Outputs, above_threshold, neuron, positive, static
 from mxsnn.neurons.eif import upswing
 from mxsnn.reset import to_value
 from mxsnn.surrogate import atan
@@ -45,6 +45,7 @@ class AdEx:
     dt: ArrayLike = positive(1.0)
     fire: Fire = static(default=atan(alpha=0.4))  # 5 mV wide
     reset: Reset = static(default=to_value(-70.6))
+    distance = above_threshold
 
     def init(self, shape, dtype=jnp.float32) -> AdExState:
         return AdExState(jnp.broadcast_to(jnp.asarray(self.v_rest, dtype), shape), jnp.zeros(shape, dtype))

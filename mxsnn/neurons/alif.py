@@ -51,13 +51,12 @@ class ALIF:
     def init(self, shape, dtype=jnp.float32) -> ALIFState:
         return ALIFState(jnp.zeros(shape, dtype), jnp.zeros(shape, dtype))
 
-    def threshold_at(self, state: ALIFState) -> Array:
-        """What the next membrane is tested against."""
-        return self.threshold + state.a
+    def distance(self, state: ALIFState) -> Array:
+        return state.v - (self.threshold + state.a)  # a spike that raises it a step later raises it by as much
 
     def step(self, state: ALIFState, x: Array) -> tuple[ALIFState, Array]:
         d, r = self.decay(self.tau, self.dt), self.decay(self.tau_threshold, self.dt)
-        threshold = self.threshold_at(state)
+        threshold = self.threshold + state.a
         v = d * state.v + self.gain(d) * x
         s = self.fire(v - threshold)
         return ALIFState(self.reset(v, s, threshold), r * state.a + self.jump * s), s

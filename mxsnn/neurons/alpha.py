@@ -5,7 +5,7 @@ from typing import ClassVar, NamedTuple
 import jax.numpy as jnp
 
 from mxsnn.discrete import exponential, tau_of
-from mxsnn.neurons._base import Outputs, neuron, positive, static
+from mxsnn.neurons._base import Outputs, above_threshold, neuron, positive, static
 from mxsnn.reset import none, subtract
 from mxsnn.surrogate import atan
 from mxsnn.typing import Array, ArrayLike, Fire, Reset
@@ -41,6 +41,7 @@ class Alpha:
     fire: Fire = static(default=atan())
     reset: Reset = static(default=subtract)
     reset_current: Reset = static(default=none)
+    distance = above_threshold
 
     @classmethod
     def from_alpha_beta(cls, alpha: float, beta: float, *, dt: float = 1.0, **others) -> Alpha:

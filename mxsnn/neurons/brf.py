@@ -39,6 +39,7 @@ class BRF:
     """
 
     outputs: ClassVar[Outputs] = Outputs.BINARY
+    membrane: ClassVar[tuple[str, ...]] = ("u", "v")
 
     omega: ArrayLike = 0.1
     b_offset: ArrayLike = 0.01

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from mxsnn.discrete import charge, exponential
-from mxsnn.neurons._base import Outputs, neuron, positive, static, time_constant
+from mxsnn.neurons._base import Outputs, above_threshold, neuron, positive, static, time_constant
 from mxsnn.reset import subtract
 from mxsnn.surrogate import atan
 from mxsnn.typing import Array, ArrayLike, Decay, Fire, Gain, Reset
@@ -39,6 +39,7 @@ class CLIF:
     reset: Reset = static(default=subtract)
     gain: Gain = static(default=charge)
     decay: Decay = static(default=exponential)
+    distance = above_threshold
 
     def init(self, shape, dtype=jnp.float32) -> CLIFState:
         return CLIFState(jnp.zeros(shape, dtype), jnp.zeros(shape, dtype))

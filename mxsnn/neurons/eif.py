@@ -4,7 +4,7 @@ from typing import ClassVar, NamedTuple
 
 import jax.numpy as jnp
 
-from mxsnn.neurons._base import Outputs, neuron, positive, static
+from mxsnn.neurons._base import Outputs, above_threshold, neuron, positive, static
 from mxsnn.reset import to_value
 from mxsnn.surrogate import atan
 from mxsnn.typing import Array, ArrayLike, Fire, Reset
@@ -45,6 +45,7 @@ class EIF:
     dt: ArrayLike = positive(1.0)
     fire: Fire = static(default=atan())
     reset: Reset = static(default=to_value(-0.1))
+    distance = above_threshold
 
     def init(self, shape, dtype=jnp.float32) -> EIFState:
         return EIFState(jnp.broadcast_to(jnp.asarray(self.v_rest, dtype), shape))

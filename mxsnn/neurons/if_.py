@@ -4,7 +4,7 @@ from typing import ClassVar, NamedTuple
 
 import jax.numpy as jnp
 
-from mxsnn.neurons._base import Outputs, neuron, positive, static
+from mxsnn.neurons._base import Outputs, above_threshold, neuron, positive, static
 from mxsnn.reset import none, subtract
 from mxsnn.surrogate import atan
 from mxsnn.typing import Array, ArrayLike, Fire, Reset
@@ -30,6 +30,7 @@ class IF:
     threshold: ArrayLike = positive(1.0)
     fire: Fire = static(default=atan())
     reset: Reset = static(default=subtract)
+    distance = above_threshold
 
     @property
     def affine(self) -> bool:

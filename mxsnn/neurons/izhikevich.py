@@ -4,7 +4,7 @@ from typing import ClassVar, NamedTuple
 
 import jax.numpy as jnp
 
-from mxsnn.neurons._base import Outputs, neuron, positive, static
+from mxsnn.neurons._base import Outputs, above_threshold, neuron, positive, static
 from mxsnn.reset import to_value
 from mxsnn.surrogate import atan
 from mxsnn.typing import Array, ArrayLike, Fire, Reset
@@ -42,6 +42,7 @@ class Izhikevich:
     dt: ArrayLike = positive(1.0)
     fire: Fire = static(default=atan(alpha=0.4))  # 5 mV wide
     reset: Reset = static(default=to_value(-65.0))
+    distance = above_threshold
 
     @classmethod
     def regular_spiking(cls, **others) -> Izhikevich:

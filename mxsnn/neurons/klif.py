@@ -55,6 +55,9 @@ class KLIF:
     def init(self, shape, dtype=jnp.float32) -> KLIFState:
         return KLIFState(jnp.zeros(shape, dtype))
 
+    def distance(self, state: KLIFState) -> Array:
+        return self.undo(self.k) * state.v - self.threshold
+
     def step(self, state: KLIFState, x: Array) -> tuple[KLIFState, Array]:
         d, c = self.decay(self.tau, self.dt), self.undo(self.k)
         f = jax.nn.relu(self.k * (d * state.v + self.gain(d) * x))

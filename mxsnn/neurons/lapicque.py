@@ -5,7 +5,7 @@ from typing import ClassVar, NamedTuple
 import jax.numpy as jnp
 
 from mxsnn.discrete import euler, exponential, tau_of
-from mxsnn.neurons._base import Outputs, neuron, positive, refuse_long_steps, refuse_what_cannot_be, static
+from mxsnn.neurons._base import Outputs, above_threshold, neuron, positive, refuse_long_steps, refuse_what_cannot_be, static
 from mxsnn.reset import none, subtract
 from mxsnn.surrogate import atan
 from mxsnn.typing import Array, ArrayLike, Decay, Fire, Reset
@@ -38,6 +38,7 @@ class Lapicque:
     fire: Fire = static(default=atan())
     reset: Reset = static(default=subtract)
     decay: Decay = static(default=exponential)
+    distance = above_threshold
 
     def __post_init__(self) -> None:
         refuse_what_cannot_be(self)

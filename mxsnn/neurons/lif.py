@@ -5,7 +5,7 @@ from typing import ClassVar, NamedTuple
 import jax.numpy as jnp
 
 from mxsnn.discrete import charge, exponential, tau_of
-from mxsnn.neurons._base import Outputs, neuron, positive, static, time_constant
+from mxsnn.neurons._base import Outputs, above_threshold, neuron, positive, static, time_constant
 from mxsnn.reset import none, subtract
 from mxsnn.surrogate import atan
 from mxsnn.typing import Array, ArrayLike, Decay, Fire, Gain, Reset
@@ -40,6 +40,7 @@ class LIF:
     reset: Reset = static(default=subtract)
     gain: Gain = static(default=charge)
     decay: Decay = static(default=exponential)
+    distance = above_threshold
 
     @classmethod
     def from_beta(cls, beta: float, *, dt: float = 1.0, **others) -> LIF:

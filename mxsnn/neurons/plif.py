@@ -6,7 +6,7 @@ from typing import ClassVar, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from mxsnn.neurons._base import Outputs, neuron, positive, static
+from mxsnn.neurons._base import Outputs, above_threshold, neuron, positive, static
 from mxsnn.reset import detached, none, to_value
 from mxsnn.surrogate import atan, inclusive
 from mxsnn.typing import Array, ArrayLike, Fire, Reset
@@ -36,6 +36,7 @@ class PLIF:
     dt: ArrayLike = positive(1.0)
     fire: Fire = static(default=inclusive(atan()))
     reset: Reset = static(default=detached(to_value(0.0)))
+    distance = above_threshold
 
     @classmethod
     def from_tau(cls, tau: float, *, dt: float = 1.0, **others) -> PLIF:

@@ -17,8 +17,8 @@ Meanwhile = Callable[[Any, Any, Array], State]
 
 
 def frozen(neuron: Neuron, state: Any, x: Array) -> State:
-    """The membrane stays where the reset left it; what else the neuron has (a current, an adaptation) goes on."""
-    return neuron.step(state, x)[0]._replace(v=state.v)
+    """The membrane (all that the neuron names so) stays where the reset left it; what else it has (a current) goes on."""
+    return neuron.step(state, x)[0]._replace(**{part: getattr(state, part) for part in getattr(neuron, "membrane", ("v",))})
 
 
 def integrating(neuron: Neuron, state: State, x: Array) -> State:

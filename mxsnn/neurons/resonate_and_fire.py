@@ -43,6 +43,7 @@ class RF:
     """
 
     outputs: ClassVar[Outputs] = Outputs.BINARY
+    membrane: ClassVar[tuple[str, ...]] = ("u", "v")
 
     omega: ArrayLike = 0.1
     tau: ArrayLike = time_constant(20.0)
@@ -71,6 +72,9 @@ class RF:
 
     def init(self, shape, dtype=jnp.float32) -> RFState:
         return RFState(jnp.zeros(shape, dtype), jnp.zeros(shape, dtype))
+
+    def distance(self, state: RFState) -> Array:
+        return self.part(state.u, state.v) - self.threshold
 
     def step(self, state: RFState, x: Array) -> tuple[RFState, Array]:
         d, phase = self.decay(self.tau, self.dt), jnp.asarray(self.omega * self.dt)

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 import jax.numpy as jnp
 
 from mxsnn.discrete import exponential
-from mxsnn.neurons._base import Outputs, neuron, positive, static, time_constant
+from mxsnn.neurons._base import Outputs, above_threshold, neuron, positive, static, time_constant
 from mxsnn.neurons.ad_lif import AdLIFState
 from mxsnn.reset import detached, to_value
 from mxsnn.surrogate import atan
@@ -39,6 +39,7 @@ class SEAdLIF:
     fire: Fire = static(default=atan())
     reset: Reset = static(default=detached(to_value(0.0)))
     decay: Decay = static(default=exponential)
+    distance = above_threshold
 
     @classmethod
     def from_q(cls, a: float, b: float, q: float = 60.0, *, tau_w: float = 110.0, dt: float = 1.0, **others) -> Self:
