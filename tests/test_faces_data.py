@@ -21,11 +21,13 @@ from mxsnn.data import faces
 from mxsnn.data.datasets import recordings as opened
 from mxsnn.data.datasheet import sheet
 from mxsnn.data.faces import CONFIGURATION, SHEET, Plan, make, recordings, sensor_of
-from mxsnn.errors import UserError
+from mxsnn.errors import RecordingWarning, UserError
 from mxsnn.events import open_recording
 from mxsnn.faces import draw, landmarks
-from mxsnn.faces.motion import CLASSES, MOVEMENTS, NEUTRAL, controls, performance
+from mxsnn.faces.motion import CLASSES, LEAD, MOVEMENTS, NEUTRAL, Purpose, controls, performance
+from mxsnn.report import faces as contact
 from mxsnn.sensors.event_camera import DAVIS346, EVK4, EventCamera, events
+from mxsnn.sensors.rgb_camera import LUMINANCE, linear
 
 SMALL = Plan(subjects=2, clips=2, sensors=("48x36",), lux=(5.0, 500.0), duration=0.7, seed=3)
 
@@ -50,9 +52,18 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+def shone(plan: Plan, baked, shown):
+    """The light in a clip, in one piece, after that before it."""
+    before, light = faces._light(plan, baked, shown)
+    assert before[0][0] == -LEAD and before[0][-1] == light[0][0] == 0
+    return light
+
+
 def test_the_set_opens_as_a_data_set(made: Path) -> None:
     data = opened(made)
-    assert set(data.classes) <= set(CLASSES) and opened(made, kind="au").classes[0].startswith("AU")
+    assert set(data.classes) <= set(CLASSES)
+    with pytest.warns(RecordingWarning, match="2 recordings without a label au"):  # a neutral clip in which nothing moves
+        assert opened(made, kind="au").classes[0].startswith("AU")
     assert len(data) == 8 and data.sensor_size == (48, 36)
     assert data.subjects == ("3-0000", "3-0001") and data.groups is not None and Counter(data.groups.tolist()) == {0: 4, 1: 4}
     assert data.conditions["lux"] == (500.0, 5.0) * 4 and set(data.conditions["sensor"]) == {"48x36"}
@@ -155,25 +166,145 @@ def test_the_pair_is_an_exact_reversal_of_the_light() -> None:
     assert (forwards.name, backwards.name) == ("Smile", "Smile reversed")
     assert forwards.target[0].offset - forwards.target[0].onset >= 200_000
     baked = faces._baked(plan.seed, 0, (48, 36))
-    ((times, one, _, _),) = faces._light(plan, baked, forwards)
-    ((_, other, _, _),) = faces._light(plan, baked, backwards)
+    times, one, _, _ = shone(plan, baked, forwards)
+    _, other, _, _ = shone(plan, baked, backwards)
     assert times[0] == 0 and times[-1] == 700_000
     np.testing.assert_array_equal(np.asarray(one), np.asarray(other)[::-1])
     assert [name.endswith("-reversed.mxr") for names in plan.names(0, 0, "48x36") for name in names] == [False] * 2 + [True] * 2
 
 
 def test_the_lamp_flickers_at_twice_the_mains() -> None:
-    """All light is multiplied by 1 + part sin(2 pi 100 Hz t + phase), whatever the face does."""
-    steady, lit = (replace(SMALL, camera="none", flicker=part) for part in (0.0, 0.2))
+    """All light is multiplied by 1 + part sin(2 pi 100 Hz t + phase), whatever the face does, for both cameras."""
+    steady, lit = (replace(SMALL, flicker=part) for part in (0.0, 0.2))
     baked, (shown,) = faces._baked(SMALL.seed, 0, (48, 36)), SMALL.performances(0, 0)
-    ((times, one, _, _),), ((_, other, _, _),) = (faces._light(plan, baked, shown) for plan in (steady, lit))
-    ratio = np.asarray(other) / np.asarray(one)
-    assert ratio.std((1, 2)).max() < 1e-5
-    course = ratio.mean((1, 2)) - 1
-    assert np.abs(course).max() == pytest.approx(0.2, rel=0.06)
-    np.testing.assert_allclose(course[5:], course[:-5], atol=1e-4)  # 10 ms later
-    np.testing.assert_allclose(course[:350].reshape(-1, 5).mean(1), 0, atol=1e-4)
-    assert (np.diff(times) == 2000).all()
+    times, one, colour_times, colour = shone(steady, baked, shown)
+    finer, other, others_times, others = shone(lit, baked, shown)
+    np.testing.assert_array_equal(finer, others_times)
+    for coarse, still, light, every in ((times, one, other, 8), (colour_times, colour, others, 16)):
+        assert (finer[::every] == coarse).all() and (np.diff(finer) == 250).all()
+        ratio = np.asarray(light)[::every] / np.asarray(still)
+        assert ratio.reshape(len(ratio), -1).std(1).max() < 1e-5
+        angle = 2e-6 * np.pi * 100 * coarse
+        wave = np.stack([np.ones_like(angle), np.sin(angle), np.cos(angle)], 1)
+        course = ratio.reshape(len(ratio), -1).mean(1)
+        (mean, *parts), left, _, _ = np.linalg.lstsq(wave, course, rcond=None)
+        assert (mean, np.hypot(*parts)) == pytest.approx((1, 0.2), abs=1e-4) and left[0] < 1e-6
+    period = np.asarray(other)[:41].mean((1, 2)) / np.asarray(one)[0].mean()  # between what is rendered, too
+    angle = 2e-6 * np.pi * 100 * finer[:41]
+    np.testing.assert_allclose(period, 1 + parts[0] * np.sin(angle) + parts[1] * np.cos(angle), atol=5e-3)
+
+
+def test_flicker_has_its_events_though_faces_are_drawn_more_coarsely(compiled, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = replace(SMALL, lux=(500.0,), movements=("neutral",), flicker=0.3, camera="none")
+    counts = []
+    for every in (faces.LAMP, 100):
+        monkeypatch.setattr(faces, "LAMP", every)
+        counts.append(sum(len(one.events or ()) for _, one in recordings(plan, 0, 0, "48x36")))
+    assert counts[0] == pytest.approx(counts[1], rel=0.01)
+    assert counts[1] / (48 * 36 * 0.7) > 4 * 100 / 2  # some, in each half of a period
+
+
+def test_a_clip_has_as_many_events_in_its_beginning_as_later(compiled) -> None:
+    """Pixels do not begin at rest: where they do, the first second has half as many OFF events, and more that are ON."""
+    plan = replace(SMALL, subjects=16, lux=(50.0,), movements=("neutral",), camera="none", duration=3.0)
+    counts = np.empty((plan.subjects, 2, 3))
+    for subject in range(plan.subjects):
+        ((_, one),) = recordings(plan, subject, 0, "48x36")
+        assert one.events is not None
+        for p in (0, 1):
+            counts[subject, p] = np.histogram(one.events.t[one.events.p == p], np.arange(4) * 1_000_000)[0]
+    more = counts[..., 0] - counts[..., 1:].mean(-1)
+    assert (np.abs(more.mean(0)) < 3 * more.std(0, ddof=1) / np.sqrt(plan.subjects)).all()
+    assert (np.abs(more.mean(0)) < 0.15 * counts.mean((0, 2))).all()
+
+
+def test_no_pixel_changes_by_more_than_a_threshold_in_a_step(compiled, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken, events_of = [], faces.event_camera.events
+
+    def spied(camera, radiance, times, state, steps):
+        change = np.abs(np.diff(np.asarray(camera.log(radiance)), axis=0)).max((1, 2))
+        taken.append((change.max() / camera.threshold_on, (change / steps).max() / camera.threshold_on, np.diff(times).max()))
+        return events_of(camera, radiance, times, state, steps)
+
+    monkeypatch.setattr(faces.event_camera, "events", spied)
+    dict(recordings(replace(SMALL, movements=("open_mouth",), camera="none", thresholds=(0.1,)), 0, 0, "48x36"))
+    samples, steps, interval = np.array(taken).T
+    assert samples.max() > 1.2 and steps.max() <= 1 + 1e-5
+    assert set(interval) == {20_000, 2000}
+
+
+@pytest.mark.slow
+def test_noise_is_the_same_at_all_resolutions(compiled) -> None:
+    """The scene is sampled alike, and noise has its rate in steps of any length: 11 to 22 % lay between them where neither held."""
+    rates = []
+    for size in ("48x36", "320x240"):
+        plan = replace(SMALL, sensors=(size,), lux=(50.0,), thresholds=(0.1,), movements=("neutral",), camera="none")
+        ((_, one),) = recordings(plan, 0, 0, size)
+        assert one.events is not None
+        rates.append(len(one.events) / np.prod(one.events.sensor_size))
+    assert np.ptp(rates) < 0.05 * np.mean(rates)
+
+
+def test_light_reaches_both_cameras(compiled) -> None:
+    """In the dark contrasts drown in the dark current, so that OFF events, of which noise has few here, are fewer."""
+    plan = replace(SMALL, lux=(0.5, 500.0), thresholds=(0.3,), movements=("open_mouth",))
+    (_, dark), (_, bright) = recordings(plan, 0, 0, "48x36")
+    assert dark.events is not None and bright.events is not None
+    assert (dark.events.p == 0).sum() < 5 < 10 < (bright.events.p == 0).sum()
+    exposure = [(one.frames["rgb"].end - one.frames["rgb"].start).mean() for one in (dark, bright)]
+    assert exposure[1] < 0.6 * exposure[0] == pytest.approx(0.6 * 33_333, rel=1e-3)
+    noise = [np.asarray(one.frames["rgb"].images[0], float).std((0, 1)).mean() for one in (dark, bright)]
+    apart = [np.abs(np.diff(np.asarray(one.frames["rgb"].images[:2], float), axis=0)).mean() for one in (dark, bright)]
+    assert apart[0] > 5 * apart[1] and noise[0] > 0
+
+
+def test_frames_and_events_show_the_same_at_the_same_time(compiled) -> None:
+    """The change from frame to frame is that of the events between them, which come when thresholds have been crossed."""
+    plan = replace(SMALL, lux=(500.0,), movements=("open_mouth",))
+    shifts, alike = np.arange(-60_000, 60_001, 10_000), np.zeros(13)
+    for subject in (0, 2):
+        ((_, one),) = recordings(plan, subject, 0, "48x36")
+        frames, found = one.frames["rgb"], one.events
+        assert found is not None and frames.start[0] == 0 and len(frames) == 21
+        light = np.log(np.asarray(linear(np.maximum(frames.images[:], 1) / 255)) @ np.array(LUMINANCE))
+        change = np.diff(light, axis=0)
+        change -= np.median(change, (1, 2), keepdims=True)
+        for k, shift in enumerate(shifts):
+            cuts = np.searchsorted(found.t, frames.t + shift)
+            sums = np.zeros(change.shape)
+            which = np.repeat(np.arange(len(sums)), np.diff(cuts))
+            between = slice(cuts[0], cuts[-1])
+            np.add.at(sums, (which, found.y[between], found.x[between]), 2.0 * found.p[between] - 1)
+            alike[k] += np.corrcoef(sums.ravel(), change.ravel())[0, 1]
+    weight = np.clip(alike, 0, None) ** 2
+    assert alike.max() > 0.5 and 0 < (weight * shifts).sum() / weight.sum() < 15_000  # us
+
+
+def test_each_subject_sits_in_a_light_of_its_own() -> None:
+    lamps = [faces.light_of(0, subject) for subject in range(300)]
+    for name, low, high in (("azimuth", -50, 50), ("elevation", 15, 60), ("ambient", 0.3, 0.6)):
+        drawn = (np.sort([getattr(lamp, name) for lamp in lamps]) - low) / (high - low)
+        assert np.abs(drawn - np.linspace(0, 1, 300)).max() < 1.63 / np.sqrt(300)  # evenly: Kolmogorov and Smirnov, 1 %
+    lit = faces._baked(0, 1, (48, 36))
+    np.testing.assert_allclose(lit.light, faces.light_of(0, 1).direction(), rtol=1e-6)
+
+
+def test_no_draw_of_a_clip_is_that_of_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither is the flicker's phase the lamp's azimuth, nor the order of one subject's movements the target of another."""
+    states, make_generator = [], np.random.default_rng
+
+    def spied(seed):
+        states.append(tuple(np.random.SeedSequence(seed).generate_state(4)))
+        return make_generator(seed)
+
+    monkeypatch.setattr(np.random, "default_rng", spied)
+    plan, baked = replace(SMALL, blinks=True, flicker=0.1, camera="none", subjects=9), faces._baked(0, 0, (48, 36))
+    states.clear()
+    for subject in range(9):
+        (shown,) = plan.performances(subject, 0)
+        faces.light_of(plan.seed, subject)
+        next(faces._light(plan, baked, shown))
+    assert len(states) == len(set(states)) == 9 * (1 + 7 + 1 + 1)  # order, performance, lamp, its phase
 
 
 def test_a_pair_is_told_by_its_order_alone(compiled) -> None:
@@ -183,7 +314,7 @@ def test_a_pair_is_told_by_its_order_alone(compiled) -> None:
     ideal = EventCamera((48, 36), threshold_on=0.02, threshold_off=0.02)
     counts = []
     for shown in plan.performances(0, 0):
-        ((times, light, _, _),) = faces._light(plan, baked, shown)
+        times, light, _, _ = shone(plan, baked, shown)
         _, found = events(ideal, light, times, ideal.init(jax.random.key(0), light[0]))
         counts.append(np.bincount(found.y.astype(int) * 48 + found.x, minlength=48 * 36))
     assert counts[0].sum() > 1000 and np.corrcoef(*counts)[0, 1] > 0.98
@@ -192,7 +323,7 @@ def test_a_pair_is_told_by_its_order_alone(compiled) -> None:
 
 def test_labels_are_the_times_at_which_the_face_moves() -> None:
     """The landmark that a movement moves most: still until onset, farthest from apex to release, still again at offset."""
-    person, times = draw(faces._key(0, faces._FACE, 1)), np.arange(0, 1_000_001, 4000)
+    person, times = draw(faces._key(0, Purpose.FACE, 1)), np.arange(0, 1_000_001, 4000)
     see = jax.jit(landmarks, static_argnums=2)
     for movement in MOVEMENTS:
         shown = performance(0, 1, 2, movement)
@@ -208,7 +339,7 @@ def test_labels_are_the_times_at_which_the_face_moves() -> None:
 
 
 def test_each_subject_has_a_face_of_its_own() -> None:
-    grown = [np.asarray(draw(faces._key(seed, faces._FACE, k)).length) for seed in (0, 1) for k in range(200)]
+    grown = [np.asarray(draw(faces._key(seed, Purpose.FACE, k)).length) for seed in (0, 1) for k in range(200)]
     table = np.stack(grown)
     distance = np.abs(table[:, None] - table[None]).max(2) + 99 * np.eye(len(table))
     assert distance.min() > 0.3  # mm, in the length in which two are most unlike
@@ -235,10 +366,47 @@ def test_thresholds_and_sensors_are_axes() -> None:
     assert len(set(names)) == len(names) == 2 * 3 * 2
 
 
+def test_what_would_have_one_name_is_refused() -> None:
+    for given, said in (
+        ({"sensors": ("48x36", "davis346:48x36")}, "sensors: 48x36 and davis346:48x36 are the same"),
+        ({"sensors": ("64x48", "064x48")}, "sensors: 64x48 and 064x48 are the same"),
+        ({"sensors": ("davis346", "DAVIS346:346x260")}, "davis346 and DAVIS346:346x260 are the same"),
+        ({"lux": (50.0, 50.00001)}, r"lux: 50\.0 and 50\.00001 are the same"),
+        ({"thresholds": (0.2, 0.20000001)}, "thresholds: .* are the same"),
+        ({"movements": ("smile", "SMILE")}, "movements: Smile and Smile are the same"),
+        ({"seed": 1.5}, "seed is a whole number from 0 to 4294967295, got 1.5"),
+        ({"subjects": 2.5}, "subjects is a whole number"),
+    ):
+        with pytest.raises(UserError, match=said):
+            Plan(**given)
+    assert type(Plan(seed=np.int64(3)).seed) is int
+
+
+def test_broken_recordings_are_made_anew(tmp_path: Path, compiled) -> None:
+    plan = replace(SMALL, subjects=1)
+    assert make(plan, tmp_path, workers=0) == 4
+    before = contents(tmp_path)
+    first, second, third, whole = sorted(tmp_path.rglob("*.mxr"))
+    first.write_bytes(first.read_bytes()[:-100])
+    second.write_bytes(b"")
+    third.write_bytes(b"no recording" * 1000)
+    kept = whole.stat().st_mtime_ns
+    assert make(plan, tmp_path, workers=0) == 4
+    assert contents(tmp_path) == before and whole.stat().st_mtime_ns == kept
+
+
+def test_recordings_of_another_processor_are_not_mixed(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XLA_FLAGS", "--xla_force_host_platform_device_count=1 --xla_cpu_max_isa=AVX2")
+    before = contents(made)
+    with pytest.raises(UserError, match=r"of processor=.*max_isa=AVX2; give another folder or the same kind of machine"):
+        make(SMALL, made, workers=0)
+    assert contents(made) == before
+
+
 def test_a_sensor_has_one_pattern_in_all_recordings_and_noise_of_its_own_in_each() -> None:
     camera, first = sensor_of("48x36"), np.full((36, 48), 10.0, np.float32)
-    pattern = faces._key(0, faces._PATTERN, 1)
-    one, other = (faces._rest(camera, first, pattern, faces._key(0, faces._NOISE, k)) for k in (0, 1))
+    pattern = faces._key(0, Purpose.PATTERN, 1)
+    one, other = (faces._rest(camera, first, pattern, faces._key(0, Purpose.NOISE, k)) for k in (0, 1))
     for name in ("on", "off", "spread", "hot"):
         np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
     assert not np.array_equal(one.words, other.words) and not np.array_equal(one.rise, other.rise)
@@ -290,7 +458,7 @@ def test_two_processes_do_not_make_one_folder(tmp_path: Path) -> None:
         (["OUT", "--sensors", "davis3"], "'davis3' is no event camera; did you mean davis346?"),
         (["OUT", "--sensors", "v2e-clean"], "sees grey levels in place of light"),
         (["OUT", "--sensors", "12x9"], "faces are seen on 32 to 2048 pixels"),
-        (["OUT", "--sensors", "64x48", "64x48"], "sensors: 64x48 is given twice"),
+        (["OUT", "--sensors", "64x48", "64x48"], "sensors: 64x48 and 64x48 are the same"),
         (["OUT", "--lux", "0"], "lux is above 0 and at most 1,000,000, got 0"),
         (["OUT", "--lux", "nan"], "lux is above 0 and at most 1,000,000, got nan"),
         (["OUT", "--threshold", "0"], "a threshold is from 0.01 to 2, got 0"),
@@ -335,3 +503,18 @@ def test_the_contact_sheet_shows_each_subject_movement_and_light(tmp_path: Path,
     assert main(["faces", "--sheet", "sheet.png", *arguments]) == 2 and "exists" in capsys.readouterr().err
     assert main(["faces", "--sheet", "again.png", *arguments, "--duration", "0.7", "--seed", "3"]) == 0
     assert (tmp_path / "again.png").read_bytes() == (tmp_path / "sheet.png").read_bytes()
+
+
+def test_the_contact_sheet_shows_the_apex(tmp_path: Path, compiled, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown, draw_pair = [], contact._pair
+
+    def spied(recording, start, stop):
+        shown.append((recording.labels, start, stop))
+        return draw_pair(recording, start, stop)
+
+    monkeypatch.setattr(contact, "_pair", spied)
+    plan = replace(SMALL, subjects=1, movements=("Smile", NEUTRAL), lux=(500.0,))
+    contact.contact_sheet(plan, tmp_path / "sheet.png")
+    (labels, *smile), (_, *neutral) = shown
+    (main,) = (label for label in labels if label.kind == "movement")
+    assert smile == [main.onset, main.apex] and main.apex != 350_000 and neutral == [150_000, 350_000]

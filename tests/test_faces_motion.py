@@ -17,13 +17,17 @@ from mxsnn.faces.motion import (
     DURATION,
     FASTEST,
     INTENSITY,
+    LEAD,
     MARGIN,
+    MIDLINE,
     MOVEMENTS,
     NEUTRAL,
     TOTAL,
+    Purpose,
     Saccades,
     confused,
     controls,
+    generator,
     labels,
     minimum_jerk,
     movement_named,
@@ -182,7 +186,10 @@ def test_saccades_are_on_the_main_sequence_and_arrive() -> None:
     one = Saccades(np.zeros(2), np.array([1000.0]), np.array([21_000.0]), np.array([[3.0, -1.0]]))
     np.testing.assert_allclose(one(np.array([0, 1000, 11_500, 22_000, 50_000]))[[0, 1, 2, 3, 4]],
                                [[0, 0], [0, 0], [1.5, -0.5], [3, -1], [3, -1]])  # fmt: skip
-    assert all((one.start + one.duration < DURATION).all() for one in found)
+    assert all((one.start > -LEAD).all() and (one.start + one.duration < DURATION + LEAD).all() for one in found)
+    starts = np.concatenate([one.start for one in found])
+    rates = np.histogram(starts, np.linspace(-LEAD, DURATION + LEAD, 4))[0]
+    assert abs(rates[1] / rates[[0, 2]].mean() - 1) < 0.2  # before and after the clip as in it
 
 
 def test_the_head_moves_as_much_as_is_said() -> None:
@@ -192,6 +199,54 @@ def test_the_head_moves_as_much_as_is_said() -> None:
     assert (np.abs(deviation / expected - 1) < 0.25).all()
     speed = np.abs(np.diff(heads[..., 0], axis=1)).mean() * 200
     assert 0.2 < speed < 1.5  # degrees a second
+
+
+def test_each_clip_has_a_posture_and_drifting_eyes_of_the_size_that_is_said() -> None:
+    found = [performance(1, s, c, NEUTRAL) for s in range(25) for c in range(16)]
+    posture = np.stack([one.posture for one in found])
+    assert (np.abs(posture.std(0) / [3, 3, 2, 5, 5, 10] - 1) < 0.12).all() and np.abs(posture.mean(0)).max() < 1.5
+    assert (np.abs(np.rad2deg(controls(found[0], TIMES[:1]).pose[0, :3]) - found[0].posture[:3]) < 2).all()
+    drift = np.stack([one.drift(TIMES) for one in found])
+    assert np.sqrt((drift**2).mean((0, 1))) == pytest.approx([4 / 60, 4 / 60], rel=0.1)  # degrees
+
+
+def test_the_background_is_weak_slow_and_of_no_class() -> None:
+    shown = [performance(2, s, c, NEUTRAL) for s in range(25) for c in range(16)]
+    pulses = [pulse for one in shown for pulse in one.others]
+    assert len(pulses) / len(shown) == pytest.approx(1, abs=0.15)
+    intensity = np.array([pulse.intensity for pulse in pulses])
+    spans = np.array([pulse.offset - pulse.onset for pulse in pulses])
+    assert 0.03 <= intensity.min() < 0.04 and 0.14 < intensity.max() <= 0.15
+    assert spans.min() >= 300_000 - 2 and spans.max() <= 900_000 + 2
+    assert {pulse.unit for pulse in pulses} == set(BACKGROUND) and not set(BACKGROUND) & LISTED
+
+
+def test_sides_differ_as_much_as_is_said_but_in_the_midline() -> None:
+    """Those of FACS that one muscle, or bone, moves in the middle: the chin, the lips' parting, and the jaw's two drops."""
+    assert MIDLINE == (17, 25, 26, 27)
+    for movement, expected in (("Nose Wrinkle", 0.12), ("Smile", 0.12), ("Frown", 0.12), ("Open Mouth", 0), ("Blink Eyes", 0.03)):
+        main = [performance(3, s, c, movement).target[0] for s in range(20) for c in range(10)]
+        apart = np.array([(pulse.left - pulse.right) / pulse.intensity for pulse in main if max(pulse.left, pulse.right) < 1])
+        assert apart.std() == pytest.approx(expected, rel=0.2)
+
+
+def test_no_two_draws_share_their_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """NumPy takes (1, 2) and (1, 2, 0) for one seed, so keys are hashed, and begin with what they are for."""
+    states, make = [], np.random.default_rng
+
+    def spied(seed):
+        states.append(tuple(np.random.SeedSequence(seed).generate_state(4)))
+        return make(seed)
+
+    monkeypatch.setattr(np.random, "default_rng", spied)
+    for subject in range(8):
+        performance(0, subject, 0, "Smile", blinks=True)
+    n = len(states)
+    assert n == len(set(states)) == 8 * 7
+    for purpose in Purpose:
+        for numbers in ((0,), (1,), (0, 0), (0, 1), (1, 0), (0, 0, 0)):
+            generator(0, purpose, *numbers)
+    assert len(set(states[n:])) == len(states) - n == len(Purpose) * 6
 
 
 def test_the_eyes_hold_their_aim_against_the_head() -> None:

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from mxsnn.faces.motion import BACKGROUND, DISTANCE, FASTEST, INTENSITY, MARGIN, MOVEMENTS, TOTAL, confused
+from mxsnn.faces.motion import BACKGROUND, DISTANCE, FASTEST, INTENSITY, LEAD, MARGIN, MOVEMENTS, TOTAL, confused
 from mxsnn.faces.pose import FIELD
 from mxsnn.sensors.rgb_camera import CAMERAS
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def sheet(plan: Plan) -> str:
     """The data sheet of a plan, in Markdown."""
-    from mxsnn.data.faces import INTERVAL, PAIRED, sensor_of
+    from mxsnn.data.faces import COARSE, INTERVAL, LAMP, PAIRED, sensor_of
 
     shown = [one for s in range(plan.subjects) for c in range(plan.clips) for one in plan.performances(s, c)]
     classes = Counter(one.name for one in shown)
@@ -35,8 +35,7 @@ def sheet(plan: Plan) -> str:
         if plan.blinks
         else "No other movement of the class list\nfalls into a clip: no blinks of their own, a background of other Action Units."
     )
-    flicker = f"with a flicker of {plan.flicker:.0%} at 100 Hz" if plan.flicker else "without flicker"
-    every = "sample" if plan.flicker else "second sample"
+    flicker = f"with a flicker of {plan.flicker:.0%} at 100 Hz, sampled every {LAMP:g} us" if plan.flicker else "without flicker"
     pair = (
         f"""
 This is the diagnostic set: each performance is there twice, as it is and exactly reversed in time, with head, eyes and all else.
@@ -77,7 +76,8 @@ offset and intensity, of the target and of the background. {other}
 ## How it is drawn
 
 All is drawn from seed {plan.seed}: a face by subject, a performance by subject and clip, noise by recording. Thresholds, leak and
-hot pixels differ from pixel to pixel and are a sensor's own in all its recordings.
+hot pixels differ from pixel to pixel and are a sensor's own in all its recordings. The plan in `faces.json` gives the same to the
+bit with the versions and on the kind of processor named there; elsewhere sums are rounded in another way, and some events differ.
 
 - Movement: onset to offset evenly in the logarithm from {TOTAL[0] / 1e3:g} to {TOTAL[1] / 1e3:g} ms, rise 20 to 35 % of it,
   hold 10 to 20 %; intensity {INTENSITY[0]:g} to {INTENSITY[1]:g}; minimum-jerk profiles; sides differ by 12 % (standard deviation).
@@ -91,7 +91,10 @@ hot pixels differ from pixel to pixel and are a sensor's own in all its recordin
 - Eyes: saccades about the camera on the main sequence, drift, and compensation of the head's rotation.
 - Light: a lamp in a direction drawn by subject, {flicker}; the level is the illuminance of what faces it.
 - Scene: {FIELD:g} mm are the height of the image on every sensor, {DISTANCE:g} mm from the camera, sampled every
-  {INTERVAL / 1e3:g} ms (half of that above 300 rows), linear in between; colour at every {every}.
+  {INTERVAL / 1e3:g} ms, colour every {2 * INTERVAL / 1e3:g} ms, linear in between. Event cameras go through it in
+  so many steps that no pixel's logarithm changes by more than a threshold in one.
+- Cameras have looked on for {LEAD / 1e6:g} s before a clip begins (light every {COARSE / 1e3:g} ms), so that it has no pixels that
+  begin at rest.
 
 ## Constants
 

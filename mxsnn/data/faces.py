@@ -1,8 +1,8 @@
 """A data set of faces made on the spot: the same performances before each sensor in each light, as recording files with an index.
 
 What a recording holds depends on the plan alone, and of that on nothing that is about other recordings: neither on the number of
-processes nor on what was made before. A file stands under its name when it is whole, so that a command that was stopped goes on
-where it was.
+processes nor on what was made before; to the bit on one kind of processor. A file stands under its name when it is whole, so that
+a command that was stopped goes on where it was.
 """
 
 from __future__ import annotations
@@ -11,7 +11,10 @@ import hashlib
 import json
 import math
 import multiprocessing
+import operator
 import os
+import platform
+import re
 import threading
 import zlib
 from collections.abc import Callable, Iterator
@@ -24,16 +27,29 @@ from importlib import metadata
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from mxsnn.data.datasets.recordings import INDEX, write_index
 from mxsnn.data.datasheet import sheet
 from mxsnn.errors import UserError
-from mxsnn.events import Events, Frames, Recording, write
+from mxsnn.events import Events, Frames, Recording, open_recording, write
 from mxsnn.events.io.files import appearing, join
 from mxsnn.events.io.recording_file import RECORDING
-from mxsnn.faces import Baked, Controls, Light, bake, draw, render, render_rgb
-from mxsnn.faces.motion import CLASSES, NEUTRAL, Performance, controls, labels, movement_named, performance, reversal
+from mxsnn.faces import Baked, Light, bake, draw, render, render_rgb
+from mxsnn.faces.motion import (
+    CLASSES,
+    LEAD,
+    NEUTRAL,
+    Performance,
+    Purpose,
+    controls,
+    generator,
+    labels,
+    movement_named,
+    performance,
+    reversal,
+)
 from mxsnn.locks import held
 from mxsnn.sensors import event_camera, rgb_camera
 from mxsnn.sensors.presets import sensor_named
@@ -45,8 +61,11 @@ CONFIGURATION, SHEET, _LOCK = "faces.json", "DATASHEET.md", ".lock"
 PAIRED = 200_000
 """us that the movement of a diagnostic pair lasts at least, so that its order can be seen."""
 
-INTERVAL, FINE = 2_000, 300
-"""us between samples of the light; half as much where the image has more rows than `FINE`, across which all moves faster."""
+INTERVAL, COARSE = 2_000, 20_000
+"""us between samples of the light in a clip, at every resolution, and before it. In between it is linear."""
+
+EXPOSED = 200_000
+"""us before a clip from which frames are taken: six of 30 a second, in which the exposure settles."""
 
 PIECE = 2**24
 """Pixels times samples that are rendered at once."""
@@ -54,10 +73,8 @@ PIECE = 2**24
 WORTH = 32
 """Clips for which it pays to start a process, which compiles all anew."""
 
-FLICKER = 100.0
-"""Of a lamp at the mains, Hz."""
-
-_FACE, _PATTERN, _NOISE, _FRAMES, _ORDER, _LAMP = range(6)  # what a key is for
+FLICKER, LAMP = 100.0, 250
+"""Of a lamp at the mains, Hz; us between samples of its light, if it flickers."""
 
 
 @dataclass(frozen=True)
@@ -96,26 +113,25 @@ class Plan:
 
     def __post_init__(self) -> None:
         for name, least, most in (("subjects", 1, 9999), ("clips", 1, 9999), ("seed", 0, 2**32 - 1)):
-            if not least <= getattr(self, name) <= most:
-                raise UserError(f"{name} is a whole number from {least} to {most}, got {getattr(self, name)}")
+            object.__setattr__(self, name, _whole(name, getattr(self, name), least, most))
         object.__setattr__(self, "movements", tuple(movement_named(name) for name in self.movements))
         if self.pair:
             object.__setattr__(self, "movements", tuple(name for name in self.movements if name != NEUTRAL))
-        for name in ("sensors", "lux", "thresholds", "movements"):
-            values = getattr(self, name)
-            if not values and name != "thresholds":
-                raise UserError(f"{name}: give at least one{' besides neutral' if self.pair else ''}")
-            for value in values:
-                if values.count(value) > 1:
-                    raise UserError(f"{name}: {value} is given twice")
-        for sensor in self.sensors:
-            sensor_of(sensor)
         for lux in self.lux:
             if not 0 < lux <= 1e6:
                 raise UserError(f"lux is above 0 and at most 1,000,000, got {lux:g}")
         for threshold in self.thresholds:
             if not 0.01 <= threshold <= 2:
                 raise UserError(f"a threshold is from 0.01 to 2, got {threshold:g}")
+        alike = {"sensors": sensor_of, "lux": _short, "thresholds": _short, "movements": str}  # names of files are short, too
+        for name, known in alike.items():
+            values, seen = getattr(self, name), []
+            if not values and name != "thresholds":
+                raise UserError(f"{name}: give at least one{' besides neutral' if self.pair else ''}")
+            for value in values:
+                if known(value) in seen:
+                    raise UserError(f"{name}: {values[seen.index(known(value))]} and {value} are the same; give one of them")
+                seen.append(known(value))
         if self.camera != "none" and self.camera not in CAMERAS:
             raise UserError(f"{self.camera!r} is no frame camera{suggestion(self.camera, ['none', *CAMERAS])}")
         if not 0 <= self.flicker <= 1:
@@ -132,7 +148,7 @@ class Plan:
     def performances(self, subject: int, clip: int) -> tuple[Performance, ...]:
         """What a subject does in a clip: one performance, or of a pair two. Movements come equally often, in a drawn order."""
         n = len(self.movements)
-        order = np.random.default_rng([self.seed, _ORDER, subject, clip // n]).permutation(n)
+        order = generator(self.seed, Purpose.ORDER, subject, clip // n).permutation(n)
         movement = self.movements[order[clip % n]]
         if not self.pair:
             return (performance(self.seed, subject, clip, movement, self.length, self.blinks),)
@@ -149,9 +165,25 @@ class Plan:
     def names(self, subject: int, clip: int, sensor: str) -> list[list[str]]:
         """The files of a clip before a sensor, below the folder: a list for each performance, by light and then threshold."""
         stems = ["", "-reversed"] if self.pair else [""]
-        parts = [f"{lux:g}lux-{threshold:g}" for lux in self.lux for threshold, _ in self.cameras(sensor)]
+        parts = [f"{_short(lux)}lux-{_short(threshold)}" for lux in self.lux for threshold, _ in self.cameras(sensor)]
         where = f"{subject:04d}/{clip:04d}-{sensor.lower().replace(':', '-')}"
         return [[f"{where}-{part}{stem}{RECORDING.suffixes[0]}" for part in parts] for stem in stems]
+
+
+def _whole(name: str, value: int, least: int, most: int) -> int:
+    """A whole number. Raises: UserError for any other."""
+    try:
+        found = operator.index(value)
+    except TypeError:
+        found = least - 1
+    if not least <= found <= most:
+        raise UserError(f"{name} is a whole number from {least} to {most}, got {value}")
+    return found
+
+
+def _short(value: float) -> str:
+    """As it stands in the names of files."""
+    return f"{value:g}"
 
 
 def sensor_of(text: str) -> event_camera.EventCamera:
@@ -176,13 +208,13 @@ def recordings(plan: Plan, subject: int, clip: int, sensor: str) -> Iterator[tup
 
 def light_of(seed: int, subject: int) -> Light:
     """The lamp in whose light a subject sits, in all clips and at all levels."""
-    rng = np.random.default_rng([seed, _LAMP, subject])
+    rng = generator(seed, Purpose.LAMP, subject)
     return Light(rng.uniform(-50, 50), rng.uniform(15, 60), rng.uniform(0.3, 0.6))
 
 
 @lru_cache(maxsize=4)
 def _baked(seed: int, subject: int, size: tuple[int, int]) -> Baked:
-    return bake(draw(_key(seed, _FACE, subject)), size[::-1], light_of(seed, subject))
+    return bake(draw(_key(seed, Purpose.FACE, subject)), size[::-1], light_of(seed, subject))
 
 
 def _told(plan: Plan, shown: Performance) -> Recording:
@@ -201,7 +233,8 @@ def _told(plan: Plan, shown: Performance) -> Recording:
 def _filmed(plan: Plan, baked: Baked, shown: Performance, sensor: str) -> Iterator[tuple[float, float, Events, dict[str, Frames]]]:
     """Light, threshold, events and frames of a performance, in the order of `Plan.names`.
 
-    The light is rendered once, in pieces that fit into memory, and scaled for each level.
+    The light is rendered once, in pieces that fit into memory, and scaled for each level. What comes before the clip finds pixels
+    and exposures settled, and is not kept.
     """
     cameras = [(lux, threshold, camera) for lux in plan.lux for threshold, camera in plan.cameras(sensor)]
     which = (shown.subject, shown.clip, int(shown.backward), zlib.crc32(sensor.lower().encode()))
@@ -213,15 +246,16 @@ def _filmed(plan: Plan, baked: Baked, shown: Performance, sensor: str) -> Iterat
         for k, (lux, _, camera) in enumerate(cameras):
             radiance = lux * grey
             if states[k] is None:
-                states[k] = _rest(
-                    camera, radiance[0], _key(plan.seed, _PATTERN, which[-1]), _key(plan.seed, _NOISE, *which, _word(lux))
-                )
-            states[k], events = event_camera.events(camera, radiance, times, states[k])
-            seen[k].append(events)
+                noise = _key(plan.seed, Purpose.NOISE, *which, _word(lux))
+                states[k] = _rest(camera, radiance[0], _key(plan.seed, Purpose.PATTERN, which[-1]), noise)
+            # As many as the changes of the light need: noise has its rate in steps of any length.
+            steps = event_camera.substeps(replace(camera, noise=0.0, hot=0.0), radiance, times, states[k])
+            states[k], events = event_camera.events(camera, radiance, times, states[k], steps)
+            seen[k] += [events] if times[0] >= 0 else []
         if colour is None:
             continue
         for k, lux in enumerate(plan.lux):
-            key = _key(plan.seed, _FRAMES, *which, _word(lux))
+            key = _key(plan.seed, Purpose.FRAMES, *which, _word(lux))
             settings[k], frames = rgb_camera.record(CAMERAS[plan.camera], lux * colour, colour_times, key, settings[k])
             taken[k].append(frames)
     for (lux, threshold, _), events in zip(cameras, seen, strict=True):
@@ -230,26 +264,41 @@ def _filmed(plan: Plan, baked: Baked, shown: Performance, sensor: str) -> Iterat
 
 
 def _light(plan: Plan, baked: Baked, shown: Performance) -> Iterator[tuple[np.ndarray, jax.Array, np.ndarray, jax.Array | None]]:
-    """Luminance [T, H, W] at times [T] and linear RGB [t, H, W, 3] at times [t], us, in 1 lux: piece by piece.
+    """Luminance [T, H, W] at times [T] and linear RGB [t, H, W, 3] at times [t], us, in 1 lux, in pieces, from before the clip.
 
     The last luminance of a piece is the next one's first, as event cameras have it; colours follow each other.
     """
-    rows, columns = baked.size
-    interval = INTERVAL if rows <= FINE else INTERVAL // 2
-    every = 1 if plan.flicker else 2
-    count = plan.length // interval
-    n = max(k for k in range(every, count + 1, every) if count % k == 0 and (k <= PIECE // (rows * columns) or k == every))
-    phase = np.random.default_rng([plan.seed, _LAMP, shown.subject, shown.clip]).uniform(0, 2 * np.pi)
-    for start in range(0, count, n):
-        times = interval * np.arange(start, start + n + 1, dtype=np.int64)
-        lux = 1 + plan.flicker * np.sin(2e-6 * np.pi * FLICKER * shown.own(times) + phase)
-        moves = controls(shown, times, lux)
-        colour = None
-        stop = n + 1 if start + n == count else n
-        if plan.camera != "none":
-            some = Controls(*(values[::every] for values in moves))
-            colour = render_rgb(baked, some)[: -(-stop // every)]
-        yield times, render(baked, moves), times[:stop:every], colour
+    phase = generator(plan.seed, Purpose.FLICKER, shown.subject, shown.clip).uniform(0, 2 * np.pi)
+
+    def lit(rendered: Callable[..., jax.Array], times: np.ndarray) -> tuple[np.ndarray, jax.Array]:
+        light = rendered(baked, controls(shown, times))
+        if not plan.flicker:
+            return times, light
+        finer = np.arange(times[0], times[-1] + 1, LAMP, dtype=np.int64)
+        at = np.interp(finer, times, np.arange(len(times))).astype(np.float32)
+        lamp = 1 + plan.flicker * np.sin(2e-6 * np.pi * FLICKER * shown.own(finer) + phase)
+        return finer, _under(light, at, lamp.astype(np.float32))
+
+    for start, stop, interval, every in ((-LEAD, 0, COARSE, 1), (0, plan.length, INTERVAL, 2)):
+        count, pixels = (stop - start) // interval, math.prod(baked.size)
+        most = PIECE // (pixels * (interval // LAMP if plan.flicker else 1))
+        n = max(k for k in range(every, count + 1, every) if count % k == 0 and (k <= most or k == every))
+        for times in (start + interval * np.arange(k, k + n + 1, dtype=np.int64) for k in range(0, count, n)):
+            some = times[::every][times[::every] >= -EXPOSED]
+            colour_times, colour = times[:0], None
+            if plan.camera != "none" and len(some) > 1:
+                colour_times, colour = lit(render_rgb, some)
+                if times[-1] < plan.length:
+                    colour_times, colour = colour_times[:-1], colour[:-1]
+            yield *lit(render, times), colour_times, colour
+
+
+@jax.jit
+def _under(light: jax.Array, at: jax.Array, lamp: jax.Array) -> jax.Array:
+    """Light [T, ...] at `at` [t] of its samples, linear between them, times that of a lamp [t]: [t, ...]."""
+    before = jnp.minimum(at.astype(jnp.int32), len(light) - 2)
+    part, lamp = (each.reshape(-1, *[1] * (light.ndim - 1)) for each in (at - before, lamp))
+    return lamp * (light[before] + part * (light[before + 1] - light[before]))
 
 
 def _rest(camera: event_camera.EventCamera, first: jax.Array, pattern: jax.Array, noise: jax.Array) -> event_camera.PixelState:
@@ -259,8 +308,13 @@ def _rest(camera: event_camera.EventCamera, first: jax.Array, pattern: jax.Array
 
 
 def _joined(parts: list[Frames]) -> Frames:
-    images = np.concatenate([np.asarray(part.images) for part in parts])
-    return Frames.make(images, *(np.concatenate([getattr(part, name) for part in parts]) for name in ("t", "start", "end")))
+    """The frames that begin in the clip."""
+    kept = [part.start >= 0 for part in parts]
+    arrays = (
+        [np.asarray(getattr(part, name))[k] for part, k in zip(parts, kept, strict=True)]
+        for name in ("images", "t", "start", "end")
+    )
+    return Frames.make(*map(np.concatenate, arrays))
 
 
 def _key(seed: int, *numbers: int) -> jax.Array:
@@ -285,7 +339,7 @@ def make(plan: Plan, folder: str | Path, workers: int | None = None, progress: C
     folder = Path(folder)
     jobs = [(subject, clip) for subject in range(plan.subjects) for clip in range(plan.clips)]
     with _held(plan, folder):
-        todo = [job for job in jobs if _missing(plan, folder, *job)]
+        todo = [(*job, missing) for job in jobs if (missing := _missing(plan, folder, *job))]
         if workers is None:
             workers = min(os.cpu_count() or 1, len(todo) // WORTH) if jax.default_backend() == "cpu" else 0
         for done, _ in enumerate(_each(plan, folder, todo, workers), len(jobs) - len(todo) + 1):
@@ -297,16 +351,24 @@ def make(plan: Plan, folder: str | Path, workers: int | None = None, progress: C
     return sum(len(names) for job in jobs for sensor in plan.sensors for names in plan.names(*job, sensor))
 
 
-def _missing(plan: Plan, folder: Path, subject: int, clip: int) -> list[str]:
-    """The sensors of which a clip's files are not all there."""
-    return [
-        sensor
+def _missing(plan: Plan, folder: Path, subject: int, clip: int) -> dict[str, list[str]]:
+    """By sensor the files of a clip that are not there, or broken: a disk that was full or failed leaves such."""
+    files = {
+        sensor: [name for names in plan.names(subject, clip, sensor) for name in names if not _is_whole(folder / name)]
         for sensor in plan.sensors
-        if not all((folder / name).exists() for names in plan.names(subject, clip, sensor) for name in names)
-    ]
+    }
+    return {sensor: names for sensor, names in files.items() if names}
 
 
-def _each(plan: Plan, folder: Path, jobs: list[tuple[int, int]], workers: int) -> Iterator[None]:
+def _is_whole(path: Path) -> bool:
+    try:
+        open_recording(path)
+    except UserError:
+        return False
+    return True
+
+
+def _each(plan: Plan, folder: Path, jobs: list[tuple[int, int, dict[str, list[str]]]], workers: int) -> Iterator[None]:
     """Does the jobs; yields after each."""
     if workers <= 0 or not jobs:
         yield from (_clip(plan, folder, *job) for job in jobs)
@@ -326,11 +388,11 @@ def _each(plan: Plan, folder: Path, jobs: list[tuple[int, int]], workers: int) -
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _clip(plan: Plan, folder: Path, subject: int, clip: int) -> None:
-    for sensor in _missing(plan, folder, subject, clip):
+def _clip(plan: Plan, folder: Path, subject: int, clip: int, missing: dict[str, list[str]]) -> None:
+    for sensor, names in missing.items():
         for name, recording in recordings(plan, subject, clip, sensor):
-            if not (folder / name).exists():
-                write(folder / name, recording)
+            if name in names:
+                write(folder / name, recording, overwrite=True)
 
 
 def _with_parent(compiled: str | None) -> None:
@@ -376,7 +438,21 @@ def _configuration(plan: Plan) -> dict:
         for path in sorted(root.rglob("*.py")) if root.is_dir() else [root]:
             code.update(path.read_bytes())
     versions = {name: metadata.version(name) for name in ("mxsnn", "jax", "numpy")}
-    return json.loads(json.dumps({**asdict(plan), "code": code.hexdigest()[:16], **versions}))
+    return json.loads(json.dumps({**asdict(plan), "code": code.hexdigest()[:16], **versions, "processor": _processor()}))
+
+
+def _processor() -> str:
+    """What rounds sums: the accelerator, or the CPU's vector instructions as far as it tells them and XLA may use them."""
+    device = jax.devices()[0]
+    if device.platform != "cpu":
+        return f"{device.platform} {device.device_kind}"
+    told = Path("/proc/cpuinfo")  # of Linux alone
+    words = set(re.findall(r"\w+", told.read_text("utf-8", "replace"))) if told.exists() else set()
+    allowed = [flag for flag in os.environ.get("XLA_FLAGS", "").split() if flag.startswith("--xla_cpu")]
+    return " ".join(["cpu", platform.machine(), *(name for name in _VECTORS if name in words), *allowed])
+
+
+_VECTORS = ("sse4_2", "fma", "avx", "avx2", "avx512f", "asimd", "sve")
 
 
 def _same(known: Path, config: dict) -> None:
@@ -388,5 +464,5 @@ def _same(known: Path, config: dict) -> None:
     if other is not None:
         raise UserError(
             f"{known.parent} holds recordings of {other}={before.get(other)}, asked for is {config.get(other)}; "
-            "give another folder or the same options"
+            f"give another folder or the same {'kind of machine' if other == 'processor' else 'options'}"
         )

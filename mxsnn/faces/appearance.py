@@ -66,6 +66,12 @@ class Baked:
         return (EXTENT[2] - EXTENT[0]) / w, (EXTENT[3] - EXTENT[1]) / h
 
 
+def one_colour(baked: Baked, k: int) -> Baked:
+    """The same in the colour `k` alone."""
+    part = slice(k, k + 1)
+    return dataclasses.replace(baked, colour=baked.colour[part], wall=baked.wall[part], paint=baked.paint[:, part])
+
+
 def luminance(baked: Baked) -> Baked:
     """The same in one channel."""
     weights = jnp.array(LUMINANCE)

@@ -8,12 +8,14 @@ names the source of each distribution, and what is a choice.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from enum import IntEnum
 
 import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
 
 from mxsnn.errors import UserError
+from mxsnn.events.random import host_key
 from mxsnn.events.recording import Label
 from mxsnn.faces import INDEX, UNITS, Controls
 from mxsnn.spec import suggestion
@@ -43,6 +45,9 @@ MIDLINE = (17, 25, 26, 27)
 DURATION = 1_000_000
 """Of a clip, us."""
 
+LEAD = 1_000_000
+"""us before and after a clip in which head and eyes move as they do in it: a camera has looked on before it records."""
+
 MARGIN = 80_000
 """us at both ends of a clip in which no movement of the class list begins or ends."""
 
@@ -60,6 +65,17 @@ VESTIBULAR = 0.975
 
 DISTANCE = 400.0
 """From the camera to the face, mm: where the head comes nearer, it grows."""
+
+
+class Purpose(IntEnum):
+    """What random numbers are for: it follows the seed in every key, so that no two draws share their numbers."""
+
+    FACE, LAMP, FLICKER, ORDER, PERSON, TARGET, BACKGROUND, BLINKS, EYES, HEAD, POSTURE, PATTERN, NOISE, FRAMES = range(14)
+
+
+def generator(seed: int, purpose: Purpose, *numbers: int) -> np.random.Generator:
+    """Random numbers of a purpose for a subject, a clip, ...: of no others than these, in this order."""
+    return np.random.default_rng(host_key(seed, purpose, *numbers))
 
 
 @dataclass(frozen=True)
@@ -121,7 +137,7 @@ class Saccades:
 
 @dataclass(frozen=True, eq=False)
 class Performance:
-    """What one subject does in [0, duration), us.
+    """What one subject does in [0, duration), us, and head and eyes do from `LEAD` before to `LEAD` after.
 
     Attributes:
       seed, subject, clip: what it is drawn from.
@@ -220,16 +236,16 @@ def performance(
     if not TOTAL[0] <= briefest <= TOTAL[1]:
         raise UserError(f"the briefest movement lasts {TOTAL[0] / 1e3:g} to {TOTAL[1] / 1e3:g} ms, got {briefest / 1e3:g} ms")
 
-    def rng(part: int, *more: int) -> np.random.Generator:
-        return np.random.default_rng([seed, subject, part, *more])
+    def rng(purpose: Purpose) -> np.random.Generator:
+        return generator(seed, purpose, subject, clip)
 
-    own, person = rng(0, clip), rng(1)
+    own, person = rng(Purpose.TARGET), generator(seed, Purpose.PERSON, subject)
     rate, vigour = person.lognormal(np.log(14.5 / 60), 0.3), person.lognormal(0, 0.3)
     target = _target(own, movement, duration, briefest)
-    others = _background(rng(2, clip), duration)
+    others = _background(rng(Purpose.BACKGROUND), duration)
     if blinks:
-        others += _spontaneous(rng(3, clip), duration, rate)
-    eyes = rng(4, clip)
+        others += _spontaneous(rng(Purpose.BLINKS), duration, rate)
+    eyes = rng(Purpose.EYES)
     return Performance(
         seed=seed,
         subject=subject,
@@ -238,9 +254,9 @@ def performance(
         duration=duration,
         target=target,
         others=tuple(sorted(others, key=lambda pulse: (pulse.onset, pulse.unit))),
-        posture=rng(6, clip).normal(0, [3, 3, 2, 5, 5, 10]),
-        head=_head(rng(5, clip), vigour),
-        saccades=_saccades(eyes, duration),
+        posture=rng(Purpose.POSTURE).normal(0, [3, 3, 2, 5, 5, 10]),
+        head=_head(rng(Purpose.HEAD), vigour),
+        saccades=_saccades(eyes, -LEAD, duration + LEAD),
         drift=_wander(eyes, np.full(2, 4 / 60), np.geomspace(0.2, 20, 10)),
     )
 
@@ -332,14 +348,14 @@ def _parts(wander: Wander) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return wander.amplitude, wander.frequency, wander.phase
 
 
-def _saccades(rng: np.random.Generator, duration: int) -> Saccades:
+def _saccades(rng: np.random.Generator, begin: int, end: int) -> Saccades:
     """About the camera, at which the subject looks; their durations are on the main sequence, 21 ms + 2.2 ms per degree."""
     at = rng.normal(0, 1.5, 2)
-    first, found, start = at, [], rng.exponential(600e3)
-    while start < duration:
+    first, found, start = at, [], begin + rng.exponential(600e3)
+    while start < end:
         then = rng.normal(0, 1.5, 2)
         lasts = 21e3 + 2.2e3 * float(np.hypot(*(then - at)))
-        if start + lasts < duration:
+        if start + lasts < end:
             found.append((start, lasts, then - at))
             at = then
         start += lasts + 150e3 + rng.exponential(600e3)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from mxsnn.faces import geometry
 from mxsnn.faces.action_units import UNITS
-from mxsnn.faces.appearance import EXTENT, PAINTS, Baked, luminance
+from mxsnn.faces.appearance import EXTENT, PAINTS, Baked, luminance, one_colour
 from mxsnn.faces.pose import FIELD, MIDDLE, Turn, roundness, show, turn
 from mxsnn.faces.skin import anchored, at_rest, gap, on_grid, unpart
 from mxsnn.typing import Array
@@ -51,7 +51,8 @@ def render(baked: Baked, controls: Controls) -> Array:
 
 def render_rgb(baked: Baked, controls: Controls) -> Array:
     """Linear RGB [T, H, W, 3] float32, lux x reflectance."""
-    return jnp.moveaxis(_render(baked, controls), 1, -1)
+    # One colour after the other, which takes two thirds of the time of all at once, and no program of its own.
+    return jnp.stack([_render(one_colour(baked, k), controls)[:, 0] for k in range(3)], -1)
 
 
 @jax.jit
