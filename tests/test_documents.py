@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import importlib
 import re
+import sys
+import types
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from mxsnn import testing
+from mxsnn import nn, testing
 from mxsnn.data.streams import ResidentStreams
 from mxsnn.events import Events, write
 from mxsnn.events.encodings import ENCODINGS
+from mxsnn.models.described import vocabulary
 from mxsnn.neurons import NEURONS
+from tests.golden import table
 
 ROOT = Path(__file__).parents[1]
 
@@ -90,6 +94,70 @@ def test_the_code_about_batches_runs_and_lists_each_encoding(tmp_path, monkeypat
     assert shown.batch["frames"].shape == (32, 10, *shown.size[::-1], 2)
     assert shown.batch["weight"].sum() == shown.recordings.test.sum() % 32
     assert all(f"`{cls.__name__}(" in document and f"`{cls.function.__name__}`" in document for cls in ENCODINGS)
+
+
+def shown(document: str, *, some: slice = slice(None)) -> list[tuple[str, str]]:
+    """The blocks of code of a document, each with the text that is shown behind it."""
+    text = (ROOT / "docs" / document).read_text("utf-8")
+    return re.findall(r"```python\n(.*?)```\n\n```text\n(.*?)```", text, re.DOTALL)[some]
+
+
+def without_numbers(text: str) -> list[str]:
+    """The words of a text, of its numbers only that they are numbers."""
+    return re.sub(r"(?<![\w.])\d[\d.,]*(e[-+]\d+)?", "#", text).split()
+
+
+@pytest.mark.slow
+def test_the_neuron_of_the_document_is_audited_and_broken_as_it_says(registry, tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    blocks = shown("neurons.md")
+    assert len(blocks) == 9
+    module = types.ModuleType("shown_neurons")
+    monkeypatch.setitem(sys.modules, "shown_neurons", module)
+    for code, text in blocks:
+        exec(code, vars(module))
+        assert without_numbers(capsys.readouterr().out) == without_numbers(text)
+    assert (tmp_path / "tiring.png").stat().st_size > 1000
+
+
+def test_the_first_neuron_of_the_document_fires(registry, monkeypatch, capsys) -> None:
+    module = types.ModuleType("shown_neurons")
+    monkeypatch.setitem(sys.modules, "shown_neurons", module)
+    ((code, text),) = shown("neurons.md", some=slice(1))
+    exec(code, vars(module))
+    assert capsys.readouterr().out == text
+
+
+def test_the_document_says_of_each_neuron_how_far_it_is_from_its_source() -> None:
+    text = (ROOT / "docs" / "neurons.md").read_text("utf-8")
+    inside = text.partition(table.BEGIN)[2].partition(table.END)[0]
+    head, _, *rows = ([cell.strip() for cell in line.strip("| ").split(" | ")] for line in inside.strip().splitlines())
+    assert head == table.HEAD and [row[0].strip("`") for row in rows] == list(NEURONS)
+    for row in rows:
+        found = dict(zip(head, row, strict=True))
+        name = found["model"].strip("`")
+        assert found["source"] == table.source(NEURONS[name]) and found["what departs from it"] == (table.DEPARTS[name] or "-")
+        assert found["outputs that differ"].startswith("0 of ") and int(found["outputs that differ"][5:].replace(",", "")) >= 200
+        for error in (found["state"], found["gradient"]):
+            assert error == "-" or float(error) <= 1e-4
+        assert (found["state"], found["gradient"]) != ("-", "-")
+        for pin in found["held by"].split(", "):
+            file, _, test = pin.partition("::")
+            assert f"def {test or 'test_the_same_neuron'}(" in (ROOT / "tests" / file).read_text("utf-8")
+    assert set(table.DEPARTS) == set(NEURONS)
+
+
+def test_the_compositions_of_the_document_are_of_what_there_is() -> None:
+    text = (ROOT / "docs" / "neurons.md").read_text("utf-8")
+    part = text.partition("## Whose neuron is which")[2].partition("\n## ")[0]
+    here = [line.split(" | ")[1] for line in part.splitlines() if line.startswith("| s") or line.startswith("| S")]
+    assert len(here) > 15
+    known = set(vocabulary()) | set(nn.__all__)
+    methods = {name for cls in NEURONS.values() for name in vars(cls) if name.startswith("from_")}
+    for code in (code for line in here for code in re.findall(r"`([^`]*)`", line)):
+        for name in re.findall(r"((?:\w+\.)*[A-Za-z_]\w*)\(", code):
+            first, _, last = name.rpartition(".")
+            assert name in known or name.removeprefix("nn.") in known or (first in NEURONS and last in methods), code
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any
 
 import jax
@@ -16,7 +17,7 @@ import mxsnn
 from mxsnn import choose, testing, unroll
 from mxsnn.discrete import current
 from mxsnn.engine import BACKENDS, backends
-from mxsnn.neurons import ALIF, LI, LIF, NEURONS, PLIF, ALIFState, LIFState, Recorded, parameters
+from mxsnn.neurons import ALIF, LI, LIF, NEURONS, PLIF, ALIFState, LIFState, Recorded, Synaptic, parameters
 from mxsnn.reset import none, subtract
 from mxsnn.testing import driving, inputs
 
@@ -150,6 +151,15 @@ def test_associative_equals_scan(steps):
     np.testing.assert_allclose(truth[0], result[0], rtol=1e-4, atol=1e-5)
     for a, b in zip(jax.tree.leaves(gradients), jax.tree.leaves(others), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4 * max(1, np.abs(a).max(initial=0)))
+
+
+@pytest.mark.parametrize("name", ["tau", "tau_syn", "v_rest", "resistance"])
+@pytest.mark.parametrize("shape", [(3,), (2, 1), (2, 3)])
+def test_one_parameter_may_be_an_array_on_each_backend(name, shape):
+    xs = inputs(0, (5, 2, 3))
+    n = Synaptic(reset=none, **{name: np.linspace(5, 20, math.prod(shape), dtype=np.float32).reshape(shape)})
+    for backend in backends(n):
+        close(unroll(n, xs, backend=backend), loop(n, xs))
 
 
 REFUSED = [

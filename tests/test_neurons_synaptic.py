@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mxsnn import unroll
+from mxsnn import testing, unroll
 from mxsnn.discrete import current, early_charge, euler, exponential, tau_of
 from mxsnn.neurons import LI, LIF, Alpha, AlphaState, Lapicque, Late, NextStepReset, Recorded, Synaptic, named
 from mxsnn.nn import Readout, Spiking, Stack, last, maximum, mean
@@ -318,6 +318,13 @@ def test_beta_is_retained_unless_the_method_is_eulers():
         Lapicque.from_beta(0.3, decay=euler)  # below 1/e, where snnTorch's membrane changes its sign in each step
     with pytest.raises(ValueError, match="beta is what a step retains"):
         Lapicque.from_beta(1.0)
+
+
+@pytest.mark.parametrize("options", [{"threshold": 20.0}, {"v_rest": 100.0}], ids=["hardly a spike", "spikes alone"])
+def test_checks_that_see_too_few_spikes_or_silent_steps_say_so(options):
+    with pytest.raises(AssertionError, match=r"fires it in \d+% of the steps: the checks see too few"):
+        testing.check_outputs(Lapicque(**options))
+    testing.check_outputs(Lapicque())
 
 
 def test_lapicque_of_snntorch():

@@ -446,6 +446,10 @@ def test_outputs_are_of_the_kind_of_the_neuron_within():
         (lambda: NextStepReset(GLIF()), "GLIF has no distance: take another neuron$"),
         (lambda: NextStepReset(TernaryLIF()), "TernaryLIF has no distance: take another neuron$"),
         (lambda: NextStepReset(BRF()), "BRF has no distance: take another neuron$"),
+        (
+            lambda: Autapse(Late(Autapse(LIF(), 0.3)), 0.5),
+            r"Autapse and Late\(Autapse\(LIF\)\) inside each have a parameter weight, and one name cannot mean both: wrap once",
+        ),
         (lambda: Late(5), r"Late wraps a neuron such as LIF\(\); got 5"),
         (lambda: Late(LIF), r"such as LIF\(\); got <class 'mxsnn.neurons.lif.LIF'>"),
         (lambda: renewed(Late(LIF()), tua=3.0), "Late has no parameter 'tua'; it has tau, v_rest,"),
@@ -461,6 +465,15 @@ def test_values_within_are_checked_anew():
         renewed(Late(LIF()), tau=-1.0)
     with pytest.raises(ValueError, match=r"LIF\.tau must be dt or longer under decay=euler"):
         renewed(Refractory(LIF(2.0, decay=euler)), dt=3.0)
+
+
+@pytest.mark.parametrize("n", [LIF(2.0, decay=euler), Refractory(LIF(2.0, decay=euler)), PLIF(threshold=1.0)])
+def test_what_is_learned_may_leave_its_domain_under_jit_and_without(n):
+    xs, name = testing.inputs(), "dt"  # which is shorter than tau at first
+    layer = Spiking(n, learn=(name,))
+    layer.learned[name][...] = jnp.log(3.0)
+    np.testing.assert_array_equal(layer(xs)[1], nnx.jit(lambda layer: layer(xs)[1])(layer))
+    assert layer.neuron.dt == pytest.approx(3.0) if hasattr(layer.neuron, "dt") else layer.neuron.neuron.dt == pytest.approx(3.0)
 
 
 def resetless(cls, **options):

@@ -215,7 +215,7 @@ FAULTS = [
     (MixesTheBatch, "check_elementwise", "depends on its neighbours", set()),
     (MixesTheNeurons, "check_elementwise", "depends on its neighbours", set()),
     (HasHiddenMemory, "check_causal", "step is not pure|depends on the future", set()),
-    (DriftsInDtype, "check_state", "under bfloat16: .*float32.* becomes .*bfloat16", set()),
+    (DriftsInDtype, "check_state", "under inputs in bfloat16 a state in float32.* becomes bfloat16", set()),
     (DetachesAParameter, "check_gradients", r"\.tau.* changes the result, but no gradient reaches it", set()),
     (DetachesTheInput, "check_gradients", "no gradient reaches the input", set()),
     (HasInfiniteGradients, "check_gradients", "not finite at 0.0 times", set()),

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -74,30 +75,27 @@ def audit(neuron: Neuron, checks: Sequence[Callable[[Neuron], None]] = CHECKS) -
 
     Whatever is wrong with the neuron, a step that raises included, is one of the `problems` of the result.
     """
+    wrong: dict[str, list[str]] = {}  # what was said, by whom
     problems, facts, backends, differences, jump = [], [], {}, {}, math.nan
     for check in checks:
         try:
             check(neuron)
         except Exception as error:  # of a user's step, which may raise anything
-            problems.append(f"{check.__name__}: {_said(error)}")
+            wrong.setdefault(_said(error), []).append(check.__name__)
     if checks:
-        facts.append(f"{len(checks)} checks, {len(problems)} failed")
+        facts.append(f"{len(checks)} checks, {sum(map(len, wrong.values()))} failed")
     try:
-        about, odd = describe(neuron)
-        facts += about
-        problems += odd
-        backends, differences, jump, about = measure(neuron)
-        facts += about
+        about, problems = describe(neuron)
+        backends, differences, jump, conditions = measure(neuron)
+        facts += [*about, conditions]
     except Exception as error:
-        problems.append(f"it could not be measured in float32 and float64: {_said(error)}")
-    if jump > ROUNDING["jump"]:
-        problems.append(
-            f"a jump of {jump:.2g} of all that inputs change is left where `fire` is made smooth: is something compared beside it?"
-        )
-    return Audit(neuron, (*problems, *_judged(backends, differences)), tuple(facts), backends, differences, jump)
+        wrong.setdefault(_said(error), []).append("float32 beside float64")
+    told = [f"{', '.join(names)}: {said}" for said, names in wrong.items()]
+    found = tuple(told + problems + _judged(backends, differences, jump))
+    return Audit(neuron, found, tuple(facts), backends, differences, jump)
 
 
-def _judged(backends: dict[str, Beside], differences: dict[str, float]) -> list[str]:
+def _judged(backends: dict[str, Beside], differences: dict[str, float], jump: float) -> list[str]:
     """What rounding does not explain."""
     problems = []
     for name, b in backends.items():
@@ -105,21 +103,31 @@ def _judged(backends: dict[str, Beside], differences: dict[str, float]) -> list[
             problems.append(f"{name} flips {b.flipped} outputs, one where the membrane stood {b.distance:.2g} from the threshold")
         if not b.state <= ROUNDING["state"]:
             problems.append(f"{name} in float32 has a state that is {b.state:.2g} off: does something cancel, or half precision?")
-        for by, error in b.gradient.items():
-            if error > ROUNDING["gradient"]:
-                problems.append(f"{name}: the gradient by {by} is {error:.2g} off scan's in float64, cosine {b.cosine[by]:.6f}")
-    for by, error in differences.items():
-        if error > ROUNDING["differences"]:
-            problems.append(
-                f"the gradient by {by} is not the derivative, finite differences are {error:.2g} off: "
-                "is something detached, rounded, or given a derivative of its own?"
-            )
+        if off := _large(b.gradient, ROUNDING["gradient"]):
+            least = min(cosine for cosine in b.cosine.values() if not math.isnan(cosine))
+            problems.append(f"{name} in float32 has gradients that are off, by {off}; the least cosine is {least:.6f}")
+    if off := _large(differences, ROUNDING["differences"]):
+        problems.append(
+            f"gradients are not the derivative, finite differences are off by {off}: "
+            "is something detached, rounded, or given a derivative of its own?"
+        )
+    if jump > ROUNDING["jump"]:
+        problems.append(
+            f"a jump of {jump:.2g} of all that inputs change is left where `fire` is smooth: is something compared beside it?"
+        )
     return problems
 
 
+def _large(errors: dict[str, float], most: float) -> str:
+    """Those that are larger, by name."""
+    return ", ".join(f"{error:.1g} ({name})" for name, error in errors.items() if error > most)
+
+
 def _said(error: Exception) -> str:
-    """An error in a line."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    """An error in a line; of numpy's tables of what differs, what the check says about them."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [""]
+    if len(lines) > 1 and re.match("Not equal|Arrays are not equal", lines[0]):
+        lines = lines[:2] if lines[1].startswith("Mismatched") else lines[1:2]
     short = "; ".join(lines[:3])[:400]
     return short if isinstance(error, AssertionError) else f"{type(error).__name__}: {short}"
 

@@ -31,7 +31,7 @@ class Beside(NamedTuple):
     gradient: dict[str, float]  # its error, relative
 
 
-def measure(neuron: Neuron) -> tuple[dict[str, Beside], dict[str, float], float, list[str]]:
+def measure(neuron: Neuron) -> tuple[dict[str, Beside], dict[str, float], float, str]:
     """Each backend in float32 beside float64, errors of gradients beside finite differences, jumps, and a line on what was run."""
     names, weights = tuple(backends(neuron)), np.asarray(inputs(7))
     single = _run(neuron, _arguments(neuron, jnp.float32), jnp.asarray(weights), names)
@@ -47,7 +47,7 @@ def measure(neuron: Neuron) -> tuple[dict[str, Beside], dict[str, float], float,
     if not kept.all():
         single = _run(neuron, _arguments(neuron, jnp.float32), jnp.asarray(weights * kept), names)
     found = {name: _beside(neuron, single[name], double, flips[name], near, unit) for name in names}
-    return found, differences, jump, [_conditions(neuron, np.asarray(double[1][1]), near)]
+    return found, differences, jump, _conditions(neuron, np.asarray(double[1][1]), near)
 
 
 def _conditions(neuron: Neuron, out: np.ndarray, near: np.ndarray) -> str:

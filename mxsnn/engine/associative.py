@@ -46,12 +46,13 @@ def associative(neuron: Neuron, state: State, xs: Array) -> tuple[State, Array]:
 
 
 def _matrix(after, parts: list[Array], xs: Array) -> list[list[Array]]:
-    """A[i][j] = ds_i/ds_j at every step, `[T, ...]`, no larger than the parameters that it is made of."""
+    """A[i][j] = ds_i/ds_j at every step, `[T, ...]`, all of one shape, no larger than the parameters that it is made of."""
     at = [jnp.zeros((1,) * part.ndim, part.dtype) for part in parts]
     x = jnp.zeros((1,) * (xs.ndim - 1), xs.dtype)
     along = [[jnp.full_like(part, i == j) for j, part in enumerate(at)] for i in range(len(at))]
     columns = [jax.jvp(lambda s: after(s, x), (at,), (column,))[1] for column in along]
-    return [[jnp.broadcast_to(entry, (len(xs), *entry.shape)) for entry in row] for row in zip(*columns, strict=True)]
+    shape = len(xs), *jnp.broadcast_shapes(*(entry.shape for column in columns for entry in column))
+    return [[jnp.broadcast_to(entry, shape) for entry in row] for row in zip(*columns, strict=True)]
 
 
 def _apply(a, s, b) -> list[Array]:

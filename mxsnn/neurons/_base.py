@@ -128,6 +128,20 @@ def renewed(neuron: T, **values: Any) -> T:
     return dataclasses.replace(cast(Any, neuron), **changes)
 
 
+def unchecked(neuron: T, **values: Any) -> T:
+    """The neuron with other values of fields, its own or those of one that it wraps, without the checks of a new one.
+
+    What is learned may leave its domain, and is not looked at under `jit` either.
+    """
+    copy = object.__new__(type(neuron))
+    own = {f.name: getattr(neuron, f.name) for f in dataclasses.fields(cast(Any, neuron))}
+    if inside := {name: value for name, value in values.items() if name not in own}:
+        own["neuron"] = unchecked(own["neuron"], **inside)
+    for name, value in own.items():
+        object.__setattr__(copy, name, values.get(name, value))
+    return copy
+
+
 def refuse_what_cannot_be(self) -> None:
     """Numbers that a field does not allow; traced and learned ones cannot be looked at."""
     for name in positive_fields(type(self)):

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import jax.numpy as jnp
 
-from mxsnn.neurons._base import Neuron, Outputs, parameters, refuse_what_cannot_be
+from mxsnn.neurons._base import Neuron, Outputs, called, named, parameters, refuse_what_cannot_be, unchecked
 from mxsnn.neurons.lif import LIF
 from mxsnn.typing import State
 
@@ -34,6 +34,13 @@ class Wrapper:
                 f"{', no '.join(missing)}: take another neuron{other}"
             )
 
+        own = {f.name for f in dataclasses.fields(self) if f.name != "neuron" and not f.metadata.get("static")}
+        if twice := own & named(self.neuron).keys():
+            raise TypeError(
+                f"{type(self).__name__} and {called(self.neuron)} inside each have a parameter {', '.join(sorted(twice))}, "
+                "and one name cannot mean both: wrap once"
+            )
+
     @property
     def outputs(self) -> Outputs:
         return Outputs.of(self.neuron)
@@ -48,4 +55,4 @@ class Wrapper:
 
 def acting(neuron: Any, fire: Any) -> Neuron:
     """The neuron with another function in the place of `fire`: what it does under given spikes."""
-    return dataclasses.replace(neuron, fire=fire)
+    return unchecked(neuron, fire=fire)

@@ -34,10 +34,10 @@ class KLIF:
     f = relu(k (d v[t-1] + g x[t]));  s[t] = 1 if f > threshold else 0;  v[t] = reset(f / c, s[t], threshold / c)
 
     d = decay(tau, dt), g = gain(d), tau and dt in ms; c = undo(k) is 1 (`kept_scale`) or k (`undone_scale`). With c = 1 a
-    membrane below threshold is multiplied by k d in each step, and grows by itself where k > 1/d. k = 1 with inputs that are not
-    negative is LIF. SpikingJelly's KLIFNode is `gain=current, decay=euler, fire=inclusive(...)`, its scale_reset
-    `undo=undone_scale`, with k the number that is learned, here its logarithm. Source: Jiang, Zhang (2023), KLIF; defaults of the
-    leak as in LIF.
+    membrane below threshold is multiplied by k d in each step, and grows by itself where k > 1/d: k is of a step, another dt needs
+    another k. k = 1 with inputs that are not negative is LIF. SpikingJelly's KLIFNode is `gain=current, decay=euler,
+    fire=inclusive(...)`, its scale_reset `undo=undone_scale`, with k the number that is learned, here its logarithm. Source: Jiang,
+    Zhang (2023), KLIF; defaults of the leak as in LIF.
     """
 
     outputs: ClassVar[Outputs] = Outputs.BINARY

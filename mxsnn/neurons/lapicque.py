@@ -29,6 +29,7 @@ class Lapicque:
     """
 
     outputs: ClassVar[Outputs] = Outputs.BINARY
+    drive: ClassVar[float] = 10.0
 
     resistance: ArrayLike = positive(1.0)
     capacitance: ArrayLike = positive(20.0)

@@ -12,7 +12,8 @@ import numpy as np
 from flax import nnx
 
 from mxsnn.engine import unroll
-from mxsnn.neurons import LI, Neuron, Outputs, Parameter, named, parameters, renewed
+from mxsnn.neurons import LI, Neuron, Outputs, Parameter, named, parameters
+from mxsnn.neurons._base import unchecked
 from mxsnn.typing import Array, State
 
 __all__ = ["Readout", "Recurrent", "Spiking", "Stack", "Temporal", "count", "last", "max_pool", "maximum", "mean"]
@@ -54,7 +55,7 @@ class Spiking(Temporal):
     def neuron(self) -> Neuron:
         """The neuron with its learned parameters as they are now."""
         known = named(self.fixed)
-        return renewed(self.fixed, **{n: jnp.exp(p[...]) if known[n].positive else p[...] for n, p in self.learned.items()})
+        return unchecked(self.fixed, **{n: jnp.exp(p[...]) if known[n].positive else p[...] for n, p in self.learned.items()})
 
     def __call__(self, xs: Array, state: State = None) -> tuple[State, Array]:
         return unroll(self.neuron, xs, state, self.backend)
