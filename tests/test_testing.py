@@ -222,7 +222,7 @@ FAULTS = [
     (Overflows, "check_outputs", "state is not finite at 30.0 times", {"check_gradients"}),
     (IsWrittenForTwoAxes, "check_shapes", r"inputs \[13, 3\] cannot be run: Incompatible shapes", set()),
     (FiresTwice, "check_outputs", r"BINARY.*got \[0\. 2\.\]", set()),
-    (NeverFires, "check_outputs", r"about 1\.16, never fires it: .* declare what does as the class attribute `drive`", set()),
+    (NeverFires, "check_outputs", r"about 1\.16, fires it in 0% of the steps: .* as the class attribute `drive`", set()),
     (HasANumberInItsProgram, "check_one_trace", "gain is a number but static", set()),
     (HasAFunctionPerInstance, "check_one_trace", "2 traces for two neurons made alike", set()),
     (SharesItsParameters, "check_per_neuron", "Not equal to tolerance", set()),
