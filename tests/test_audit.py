@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
+import sys
 from typing import Any, ClassVar, NamedTuple
 
 import jax
@@ -13,6 +15,7 @@ import pytest
 from flax import nnx
 from PIL import Image
 
+from benchmarks import neurons as benchmark
 from mxsnn import nn, testing
 from mxsnn.audit import _measure, audit
 from mxsnn.audit._fire import distance, fires
@@ -500,3 +503,13 @@ def test_the_command_audits_draws_and_fails(own, tmp_path, capsys):
     assert main(["audit", own]) == 1
     out = capsys.readouterr().out
     assert out.startswith("Own: 1 problem\n") and "PROBLEM a jump of " in out
+
+
+def test_a_neuron_in_a_users_file_is_timed(own, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["neurons", own, "LI", "--shape", "5,2,3", "--repeats", "1", "--out", "a/b.json"])
+    benchmark.main()
+    rows = json.loads((tmp_path / "a" / "b.json").read_text())["rows"]
+    ran = [(row["neuron"], row["backend"], row["gradient"]) for row in rows]
+    assert ran == [(n, b, g) for n, names in ((own, 2), ("LI", 3)) for g in (False, True) for b in list(BACKENDS)[:names]]
+    assert all(row["seconds"] > 0 and row["compile_seconds"] > 0 and row["times_lif"] > 0 for row in rows)
+    assert capsys.readouterr().out.count(f"| {own} |") == 4
