@@ -347,7 +347,7 @@ def test_parameters_that_must_be_positive_are_refused_otherwise(cls):
         for value in (0, -1.0, math.nan, np.float32(-2), np.array([1.0, 0.0]), jnp.array([3.0, -1.0])):
             with pytest.raises(ValueError, match=rf"{cls.__name__}\.{name} must be positive"):
                 cls(**{name: value})
-        cls(**{name: np.array([1.0, 2.0])})
+        cls(**{name: getattr(cls(), name) * np.array([0.5, 1.0])})
     if "tau" in inspect.signature(cls).parameters:
         assert {"tau", "dt"} <= set(positive_fields(cls))
 

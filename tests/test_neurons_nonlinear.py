@@ -161,6 +161,24 @@ def test_the_upswing_is_an_exponential_up_to_its_bound():
     assert jax.grad(upswing)(-50.4, -50.4, 2.0) == pytest.approx(1)
 
 
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        (lambda: EIF(1.0, dt=5.0), "EIF.tau must be dt or longer under Euler's method, .* got tau=1.0 ms, dt=5.0 ms: .* steps$"),
+        (lambda: QIF(np.array([2.0, 0.5])), "QIF.tau must be dt or longer"),
+        (lambda: AdQIF(0.5), "AdQIF.tau must be dt or longer"),
+        (lambda: AdQIF(tau_w=0.5), "AdQIF.tau_w must be dt or longer"),
+        (lambda: AdEx(tau_w=0.5), "AdEx.tau_w must be dt or longer"),
+        (lambda: AdEx(20.0), "AdEx.capacitance/conductance must be dt or longer under Euler's method"),
+        (lambda: AdEx(dt=10.0), "AdEx.capacitance/conductance must be dt or longer"),
+        (lambda: Izhikevich(dt=1.5), "Izhikevich.dt must be 1 ms or less .*; got 1.5 ms: take shorter steps"),
+    ],
+)
+def test_steps_that_euler_cannot_take_are_refused(make, name):
+    with pytest.raises(ValueError, match=name):
+        make()
+
+
 PER_NEURON = jnp.array([2.0, 5.0, 10.0, 40.0])
 VARIANTS = {
     "AdEx, refractory": Refractory(AdEx(), 2.0),

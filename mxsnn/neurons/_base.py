@@ -76,6 +76,11 @@ def time_constant(default: float) -> Any:
     return dataclasses.field(default=default, metadata={"positive": True, "time_constant": True})
 
 
+def euler_constant(default: float) -> Any:
+    """A `positive` field in ms of a model that is always stepped by Euler's method: never shorter than the neuron's `dt`."""
+    return dataclasses.field(default=default, metadata={"positive": True, "stepped_by_euler": True})
+
+
 def duration(default: float) -> Any:
     """A `positive` field in ms that acts in whole steps: it has no gradient and is not learned."""
     return dataclasses.field(default=default, metadata={"positive": True, "whole": True})
@@ -148,18 +153,19 @@ def refuse_what_cannot_be(self) -> None:
         value = getattr(self, name)
         if _is_number(value) and not np.all(np.asarray(value) > 0):  # so that NaN is refused too
             raise ValueError(f"{type(self).__name__}.{name} must be positive, got {value}")
-    if getattr(self, "decay", None) is euler:
-        for name in (f.name for f in dataclasses.fields(self) if f.metadata.get("time_constant")):
-            refuse_long_steps(self, name, getattr(self, name))
+    for f in dataclasses.fields(self):
+        if f.metadata.get("stepped_by_euler") or (f.metadata.get("time_constant") and getattr(self, "decay", None) is euler):
+            refuse_long_steps(self, f.name, getattr(self, f.name))
 
 
 def refuse_long_steps(self, name: str, tau: Any) -> None:
     """A `dt` that is longer than the time constant `tau`, which Euler's method would make negative."""
     dt = getattr(self, "dt", None)
     if _is_number(tau) and _is_number(dt) and np.any(np.asarray(tau, np.float32) < np.asarray(dt, np.float32)):
+        under, other = ("decay=euler", ", or decay=exponential") if hasattr(self, "decay") else ("Euler's method", "")
         raise ValueError(
-            f"{type(self).__name__}.{name} must be dt or longer under decay=euler, which retains 1 - dt/{name}; "
-            f"got {name}={tau} ms, dt={dt} ms: take shorter steps, or decay=exponential"
+            f"{type(self).__name__}.{name} must be dt or longer under {under}, which retains 1 - dt/{name}; "
+            f"got {name}={tau} ms, dt={dt} ms: take shorter steps{other}"
         )
 
 

@@ -4,7 +4,16 @@ from typing import ClassVar, NamedTuple
 
 import jax.numpy as jnp
 
-from mxsnn.neurons._base import Outputs, above_threshold, neuron, positive, static
+from mxsnn.neurons._base import (
+    Outputs,
+    above_threshold,
+    euler_constant,
+    neuron,
+    positive,
+    refuse_long_steps,
+    refuse_what_cannot_be,
+    static,
+)
 from mxsnn.neurons.eif import upswing
 from mxsnn.reset import to_value
 from mxsnn.surrogate import atan
@@ -38,7 +47,7 @@ class AdEx:
     v_rest: ArrayLike = -70.6
     theta_rh: ArrayLike = -50.4
     delta_t: ArrayLike = positive(2.0)
-    tau_w: ArrayLike = positive(144.0)
+    tau_w: ArrayLike = euler_constant(144.0)
     a: ArrayLike = 4.0
     b: ArrayLike = 80.5
     threshold: ArrayLike = -40.4
@@ -46,6 +55,10 @@ class AdEx:
     fire: Fire = static(default=atan(alpha=0.4))  # 5 mV wide
     reset: Reset = static(default=to_value(-70.6))
     distance = above_threshold
+
+    def __post_init__(self) -> None:
+        refuse_what_cannot_be(self)
+        refuse_long_steps(self, "capacitance/conductance", self.capacitance / self.conductance)
 
     def init(self, shape, dtype=jnp.float32) -> AdExState:
         return AdExState(jnp.broadcast_to(jnp.asarray(self.v_rest, dtype), shape), jnp.zeros(shape, dtype))

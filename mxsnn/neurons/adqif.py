@@ -4,7 +4,7 @@ from typing import ClassVar, NamedTuple
 
 import jax.numpy as jnp
 
-from mxsnn.neurons._base import Outputs, above_threshold, neuron, positive, static
+from mxsnn.neurons._base import Outputs, above_threshold, euler_constant, neuron, positive, static
 from mxsnn.neurons.qif import parabola
 from mxsnn.reset import to_value
 from mxsnn.surrogate import atan
@@ -31,8 +31,8 @@ class AdQIF:
 
     outputs: ClassVar[Outputs] = Outputs.BINARY
 
-    tau: ArrayLike = positive(2.0)
-    tau_w: ArrayLike = positive(2.0)
+    tau: ArrayLike = euler_constant(2.0)
+    tau_w: ArrayLike = euler_constant(2.0)
     v_rest: ArrayLike = -0.1
     v_c: ArrayLike = 0.8
     c: ArrayLike = positive(1.0)

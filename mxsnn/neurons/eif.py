@@ -4,7 +4,7 @@ from typing import ClassVar, NamedTuple
 
 import jax.numpy as jnp
 
-from mxsnn.neurons._base import Outputs, above_threshold, neuron, positive, static
+from mxsnn.neurons._base import Outputs, above_threshold, euler_constant, neuron, positive, static
 from mxsnn.reset import to_value
 from mxsnn.surrogate import atan
 from mxsnn.typing import Array, ArrayLike, Fire, Reset
@@ -37,7 +37,7 @@ class EIF:
 
     outputs: ClassVar[Outputs] = Outputs.BINARY
 
-    tau: ArrayLike = positive(2.0)
+    tau: ArrayLike = euler_constant(2.0)
     v_rest: ArrayLike = 0.0
     theta_rh: ArrayLike = 0.8
     delta_t: ArrayLike = positive(0.1)

@@ -3,8 +3,9 @@ from __future__ import annotations
 from typing import ClassVar, NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 
-from mxsnn.neurons._base import Outputs, above_threshold, neuron, positive, static
+from mxsnn.neurons._base import Outputs, _is_number, above_threshold, neuron, positive, refuse_what_cannot_be, static
 from mxsnn.reset import to_value
 from mxsnn.surrogate import atan
 from mxsnn.typing import Array, ArrayLike, Fire, Reset
@@ -43,6 +44,13 @@ class Izhikevich:
     fire: Fire = static(default=atan(alpha=0.4))  # 5 mV wide
     reset: Reset = static(default=to_value(-65.0))
     distance = above_threshold
+
+    def __post_init__(self) -> None:
+        refuse_what_cannot_be(self)
+        if _is_number(self.dt) and not np.all(np.asarray(self.dt) <= 1):
+            raise ValueError(
+                f"Izhikevich.dt must be 1 ms or less, as Euler's half steps need it; got {self.dt} ms: take shorter steps"
+            )
 
     @classmethod
     def regular_spiking(cls, **others) -> Izhikevich:

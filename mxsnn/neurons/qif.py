@@ -4,7 +4,7 @@ from typing import ClassVar, NamedTuple
 
 import jax.numpy as jnp
 
-from mxsnn.neurons._base import Outputs, above_threshold, neuron, positive, static
+from mxsnn.neurons._base import Outputs, above_threshold, euler_constant, neuron, positive, static
 from mxsnn.reset import to_value
 from mxsnn.surrogate import atan
 from mxsnn.typing import Array, ArrayLike, Fire, Reset
@@ -39,7 +39,7 @@ class QIF:
 
     outputs: ClassVar[Outputs] = Outputs.BINARY
 
-    tau: ArrayLike = positive(2.0)
+    tau: ArrayLike = euler_constant(2.0)
     v_rest: ArrayLike = 0.0
     v_c: ArrayLike = 0.8
     a: ArrayLike = positive(1.0)
