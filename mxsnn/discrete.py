@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import math
+from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 
-from mxsnn.typing import Array, ArrayLike
+from mxsnn.typing import Array, ArrayLike, Decay
 
 __all__ = ["charge", "current", "early_charge", "euler", "exponential"]
 
@@ -39,8 +40,15 @@ def current(decay: ArrayLike) -> ArrayLike:
     return 1 - decay
 
 
-def tau_of(retained: float, dt: float, name: str) -> float:
-    """The time constant in ms under which a step of `dt` ms retains this: -dt / ln(retained). Raises ValueError outside (0, 1)."""
-    if not 0 < retained < 1:
+def tau_of(retained: ArrayLike, dt: ArrayLike, name: str, decay: Decay = exponential) -> Any:
+    """The time constant in ms under which a step of `dt` ms retains this: -dt / ln(retained), or dt / (1 - retained) by `euler`.
+
+    A number or an array. Raises ValueError outside (0, 1), and for another `decay`, of which no inverse is known.
+    """
+    kept = np.asarray(retained, float)
+    if not np.all((kept > 0) & (kept < 1)):
         raise ValueError(f"{name} is what a step retains, between 0 and 1; got {retained}")
-    return -dt / math.log(retained)
+    if decay is not exponential and decay is not euler:
+        raise ValueError(f"{name} cannot be told a time constant under decay={decay}: give the time constants themselves")
+    tau = dt / (1 - kept) if decay is euler else -dt / np.log(kept)
+    return tau if np.ndim(tau) else float(tau)

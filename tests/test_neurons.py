@@ -25,10 +25,12 @@ from mxsnn.neurons import (
     LIF,
     NEURONS,
     PLIF,
+    AdLIF,
     LIFState,
     Outputs,
     PLIFState,
     Recorded,
+    Synaptic,
     _base,
     named,
     neuron,
@@ -292,6 +294,25 @@ def test_beta_is_what_a_step_retains(beta, dt):
 def test_beta_outside_its_range_is_refused(beta):
     with pytest.raises(ValueError, match=f"between 0 and 1; got {beta}"):
         LIF.from_beta(beta)
+
+
+@pytest.mark.parametrize("decay", [exponential, euler])
+@pytest.mark.parametrize("beta", [0.3, np.array([0.1, 0.5, 0.95]), jnp.array([0.1, 0.5, 0.95])], ids=["number", "NumPy", "JAX"])
+def test_what_a_step_retains_is_retained_by_either_method_for_numbers_and_arrays(beta, decay):
+    n = LIF.from_beta(beta, dt=0.5, decay=decay)
+    synapse = Synaptic.from_alpha_beta(beta, 0.2 + beta / 2, dt=0.5, decay=decay)
+    adaptive = AdLIF.from_alpha_beta(beta, 0.2 + beta / 2, 1.0, 1.0, dt=0.5, decay=decay)
+    for m, tau, expected in (
+        (n, n.tau, beta),
+        (synapse, synapse.tau_syn, beta),
+        (synapse, synapse.tau, 0.2 + beta / 2),
+        (adaptive, adaptive.tau, beta),
+        (adaptive, adaptive.tau_w, 0.2 + beta / 2),
+    ):
+        np.testing.assert_allclose(m.decay(tau, m.dt), expected, rtol=1e-5)
+    np.testing.assert_allclose((1 - adaptive.decay(adaptive.tau_w, 0.5)) * adaptive.a, 1, rtol=1e-5)
+    with pytest.raises(ValueError, match="beta cannot be told a time constant under decay="):
+        LIF.from_beta(beta, decay=lambda tau, dt: exponential(tau, dt))
 
 
 @pytest.mark.parametrize(("tau", "w"), [(2.0, 0.0), (4.0, -1.0986), (1.5, 0.6931)])

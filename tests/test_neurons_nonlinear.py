@@ -171,7 +171,7 @@ def test_the_upswing_is_an_exponential_up_to_its_bound():
         (lambda: AdEx(tau_w=0.5), "AdEx.tau_w must be dt or longer"),
         (lambda: AdEx(20.0), "AdEx.capacitance/conductance must be dt or longer under Euler's method"),
         (lambda: AdEx(dt=10.0), "AdEx.capacitance/conductance must be dt or longer"),
-        (lambda: Izhikevich(dt=1.5), "Izhikevich.dt must be 1 ms or less .*; got 1.5 ms: take shorter steps"),
+        (lambda: Izhikevich(dt=1.5), "Izhikevich.dt must be 1 ms or less.*; got 1.5 ms: take shorter steps"),
     ],
 )
 def test_steps_that_euler_cannot_take_are_refused(make, name):

@@ -138,7 +138,7 @@ def unchecked(neuron: T, **values: Any) -> T:
 
     What is learned may leave its domain, and is not looked at under `jit` either.
     """
-    copy = object.__new__(type(neuron))
+    copy: Any = object.__new__(type(neuron))
     own = {f.name: getattr(neuron, f.name) for f in dataclasses.fields(cast(Any, neuron))}
     if inside := {name: value for name, value in values.items() if name not in own}:
         own["neuron"] = unchecked(own["neuron"], **inside)

@@ -45,9 +45,11 @@ class AdLIF:
     distance = above_threshold
 
     @classmethod
-    def from_alpha_beta(cls, alpha: float, beta: float, a: float, b: float, *, dt: float = 1.0, **others) -> AdLIF:
+    def from_alpha_beta(cls, alpha: ArrayLike, beta: ArrayLike, a: ArrayLike, b: ArrayLike, *, dt: float = 1.0, **others) -> AdLIF:
         """The neuron in SpArch's words: w = beta w + a u + b s, and alpha of the membrane retained, in steps of `dt` ms."""
-        return cls(tau_of(alpha, dt, "alpha"), tau_of(beta, dt, "beta"), a / (1 - beta), b, dt=dt, **others)
+        decay = others.get("decay", exponential)
+        tau, tau_w = tau_of(alpha, dt, "alpha", decay), tau_of(beta, dt, "beta", decay)
+        return cls(tau, tau_w, a / (1 - beta), b, dt=dt, **others)
 
     def init(self, shape, dtype=jnp.float32) -> AdLIFState:
         return AdLIFState(jnp.zeros(shape, dtype), jnp.zeros(shape, dtype))

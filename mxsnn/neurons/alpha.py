@@ -44,7 +44,7 @@ class Alpha:
     distance = above_threshold
 
     @classmethod
-    def from_alpha_beta(cls, alpha: float, beta: float, *, dt: float = 1.0, **others) -> Alpha:
+    def from_alpha_beta(cls, alpha: ArrayLike, beta: ArrayLike, *, dt: float = 1.0, **others) -> Alpha:
         """The neuron whose currents retain `alpha` and `beta` per step of `dt` ms, each between 0 and 1, as snnTorch's."""
         return cls(tau=tau_of(beta, dt, "beta"), tau_syn=tau_of(alpha, dt, "alpha"), dt=dt, **others)
 

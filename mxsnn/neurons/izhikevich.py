@@ -48,9 +48,7 @@ class Izhikevich:
     def __post_init__(self) -> None:
         refuse_what_cannot_be(self)
         if _is_number(self.dt) and not np.all(np.asarray(self.dt) <= 1):
-            raise ValueError(
-                f"Izhikevich.dt must be 1 ms or less, as Euler's half steps need it; got {self.dt} ms: take shorter steps"
-            )
+            raise ValueError(f"Izhikevich.dt must be 1 ms or less, for Euler's method; got {self.dt} ms: take shorter steps")
 
     @classmethod
     def regular_spiking(cls, **others) -> Izhikevich:

@@ -47,7 +47,7 @@ class Lapicque:
             refuse_long_steps(self, "tau", self.resistance * self.capacitance)
 
     @classmethod
-    def from_beta(cls, beta: float, *, dt: float = 1.0, **others) -> Lapicque:
+    def from_beta(cls, beta: ArrayLike, *, dt: float = 1.0, **others) -> Lapicque:
         """R = 1 and C = dt / ln(1/beta): a step of `dt` ms retains `beta` (0 < beta < 1), or 1 + ln(beta) under `decay=euler`."""
         return cls(resistance=1.0, capacitance=tau_of(beta, dt, "beta"), dt=dt, **others)
 

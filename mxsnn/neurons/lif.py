@@ -43,9 +43,10 @@ class LIF:
     distance = above_threshold
 
     @classmethod
-    def from_beta(cls, beta: float, *, dt: float = 1.0, **others) -> LIF:
-        """The LIF whose membrane retains `beta` (0 < beta < 1) per step of `dt` ms: tau = -dt / ln(beta)."""
-        return cls(tau=tau_of(beta, dt, "beta"), dt=dt, **others)
+    def from_beta(cls, beta: ArrayLike, *, dt: float = 1.0, **others) -> LIF:
+        """The LIF whose membrane retains `beta` (0 < beta < 1) per step of `dt` ms, whatever the `decay`."""
+        tau = tau_of(beta, dt, "beta", others.get("decay", exponential))
+        return cls(tau=tau, dt=dt, **others)
 
     @property
     def affine(self) -> bool:

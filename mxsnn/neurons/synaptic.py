@@ -47,9 +47,10 @@ class Synaptic:
     distance = above_threshold
 
     @classmethod
-    def from_alpha_beta(cls, alpha: float, beta: float, *, dt: float = 1.0, **others) -> Synaptic:
+    def from_alpha_beta(cls, alpha: ArrayLike, beta: ArrayLike, *, dt: float = 1.0, **others) -> Synaptic:
         """The neuron whose current retains `alpha` and whose membrane retains `beta` per step of `dt` ms, each between 0 and 1."""
-        return cls(tau=tau_of(beta, dt, "beta"), tau_syn=tau_of(alpha, dt, "alpha"), dt=dt, **others)
+        decay = others.get("decay", exponential)
+        return cls(tau=tau_of(beta, dt, "beta", decay), tau_syn=tau_of(alpha, dt, "alpha", decay), dt=dt, **others)
 
     @property
     def affine(self) -> bool:
