@@ -54,7 +54,7 @@ HOMES: dict[str, set[str]] = {
     "wandb": {"training"},
     "tqdm": {"training", "data", "cli"},
     "numba": {"events"},
-    "h5py": {"events", "data"},
+    "h5py": {"events", "data", "interop"},
     "hdf5plugin": {"events"},
     "aedat": {"events"},
     "av": {"events", "report"},

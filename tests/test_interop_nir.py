@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import h5py
 import jax
 import jax.numpy as jnp
 import nir
@@ -609,6 +610,7 @@ def test_graphs_that_are_no_chain_are_refused_by_the_node() -> None:
     for edges, message in (
         ([*straight, ("a", "c")], "layer a: leads to b, c; a network is a chain"),
         ([("input", "a"), ("a", "b")], "layer b: leads to nothing"),
+        ([*straight, ("a", "d")], "edges of the graph lead to d, which is no node of it"),
         ([*straight, ("b", "b")], r"layer b \(Scale\): hears itself; only neurons do"),
         ([("input", "a"), ("a", "c"), ("c", "b"), ("b", "a"), ("c", "output")], "layer a: sums input, b|leads to"),
     ):  # fmt: skip
@@ -653,7 +655,14 @@ def test_files_that_are_no_graphs_are_one_line(tmp_path) -> None:
     (tmp_path / "empty.nir").write_bytes(b"")
     (tmp_path / "text.nir").write_text("no graph")
     (tmp_path / "cut.nir").write_bytes(whole[: len(whole) // 2])
-    for name in ("empty.nir", "text.nir", "cut.nir", "none.nir"):
+    for name, damage in (("huge.nir", {"weight": (10**7, 10**7)}), ("less.nir", {})):
+        (tmp_path / name).write_bytes(whole)
+        with h5py.File(tmp_path / name, "r+") as file:
+            group = file["node/nodes/0_linear"]
+            del group["weight"]
+            for key, shape in damage.items():
+                group.create_dataset(key, shape, np.float32, chunks=(64, 64))  # of which nothing is stored
+    for name in ("empty.nir", "text.nir", "cut.nir", "none.nir", "huge.nir", "less.nir"):
         with pytest.raises(UserError, match=name) as error:
             from_nir(tmp_path / name, dt=1.0, scheme=euler)
         assert "\n" not in str(error.value)

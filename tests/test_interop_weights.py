@@ -151,7 +151,11 @@ def test_archives_that_are_none_are_one_line(tmp_path) -> None:
     (tmp_path / "empty.npz").write_bytes(b"")
     (tmp_path / "text.npz").write_text("weights")
     (tmp_path / "cut.npz").write_bytes(good.read_bytes()[:500])
-    for name in ("plain.npy", "pickled.npz", "empty.npz", "text.npz", "cut.npz", "none.npz"):
+    np.savez_compressed(tmp_path / "flipped.npz", a=np.random.default_rng(0).normal(size=1000))
+    flipped = bytearray((tmp_path / "flipped.npz").read_bytes())
+    flipped[2000:2010] = b"0123456789"
+    (tmp_path / "flipped.npz").write_bytes(flipped)
+    for name in ("plain.npy", "pickled.npz", "empty.npz", "text.npz", "cut.npz", "flipped.npz", "none.npz"):
         with pytest.raises(UserError, match=name) as error:
             read_weights(tmp_path / name)
         assert "\n" not in str(error.value)

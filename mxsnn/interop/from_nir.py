@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from mxsnn.typing import Decay, Fire, Reset
 MEMBRANES = ("I", "LI", "CubaLI")
 WEIGHTS = ("Linear", "Affine", "Scale")
 ATAN = atan()
+DEFLATED = 1032  # the most bytes that gzip makes one of
 
 
 def from_nir(graph: Any, *, dt: float, scheme: Decay, unit: float = SECONDS, fire: Fire = ATAN) -> nn.Stack:
@@ -63,12 +65,29 @@ def _kind(node: Any) -> str:
 def _read(path: Path) -> Any:
     nir = package()
     try:
+        _plausible(path)
         # Without its check of shapes, which takes the height of a kernel for its width, too.
         return nir.read(path, type_check=False)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file") from None
-    except (OSError, KeyError, ValueError, TypeError, AssertionError, AttributeError) as error:
-        raise UserError(f"{path}: not a NIR graph in HDF5: {error}") from None
+    except UserError:
+        raise
+    except Exception as error:  # it asserts, and damage leads h5py into any of a dozen
+        raise UserError(f"{path}: not a NIR graph in HDF5: {str(error).partition(chr(10))[0]}") from error
+
+
+def _plausible(path: Path) -> None:
+    """Raises UserError for a file with arrays that are larger than its bytes can hold, before memory is reserved for them."""
+    import h5py
+
+    most = DEFLATED * path.stat().st_size
+
+    def look(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset) and (math.prod(item.shape or ()) * item.dtype.itemsize > most or item.nbytes > most):
+            raise UserError(f"{path}: damaged: {name} states {item.nbytes:,} bytes, more than the file can hold; get it anew")
+
+    with h5py.File(path, "r") as file:
+        file.visititems(look)
 
 
 class _Walk:
@@ -76,6 +95,8 @@ class _Walk:
 
     def __init__(self, graph: Any) -> None:
         self.nodes, self.edges = _flat(graph)
+        if unknown := sorted({name for edge in self.edges for name in edge} - self.nodes.keys()):
+            raise ValueError(f"edges of the graph lead to {', '.join(unknown)}, which is no node of it")
         inputs, outputs = ([n for n, node in self.nodes.items() if _kind(node) == kind] for kind in ("Input", "Output"))
         if len(inputs) != 1 or len(outputs) != 1:
             raise ValueError(f"a network has one input and one output; the graph has {len(inputs)} and {len(outputs)}")
