@@ -168,7 +168,7 @@ def test_the_code_about_faces_runs(tmp_path, monkeypatch) -> None:
     for block in blocks:
         exec(block, names)
     assert names["grid"].shape == (5, 24, 32, 1) and len(names["stream"]) > 0
-    assert np.array_equal(names["back"], names["light"][::-1])
+    np.testing.assert_allclose(names["back"], names["light"][::-1], rtol=1e-5)  # a frame's place in the batch rounds its sums
     assert names["radiance"].shape == (3, 96, 128) and names["points"].shape == (3, 68, 2)
 
 
