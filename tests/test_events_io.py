@@ -294,7 +294,7 @@ def test_repair_leaves_out_what_no_sensor_can_have_seen(name: str, kind: type, s
             for key, values in {"t": t, "x": x, "y": y, "p": p}.items():
                 file[f"events/{key}"] = values
             file["events/width"], file["events/height"] = 640, 480
-    with pytest.raises(UserError, match=r"event 1 lies at x=-1, y=1, outside .*repair=True leaves such events out"):
+    with pytest.raises(UserError, match=r"event 1 lies at x=-1, y=1, outside .*repair=True \(--repair\) leaves such events out"):
         read(path, sensor_size)
     with pytest.warns(RecordingWarning) as caught:
         events = read(path, sensor_size, repair=True)
