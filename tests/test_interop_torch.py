@@ -621,6 +621,20 @@ def test_graphs_of_ours_are_read_by_them(t) -> None:
     np.testing.assert_array_equal(np.stack(spikes), out)
 
 
+def test_a_graph_of_ours_is_read_by_norse(t) -> None:
+    norse = pytest.importorskip("norse.torch")
+    lif = LIF(4.0, threshold=0.2, gain=current, decay=euler, reset=ZERO)
+    network = nn.Stack(nnx.Linear(5, 6, rngs=nnx.Rngs(0)), nn.Spiking(lif))
+    module, state, spikes = norse.from_nir(to_nir(network, (5,), dt=1.0, scheme=euler), dt=1e-3), None, []
+    with t.torch.no_grad():
+        for step in DENSE:
+            s, state = module(t.torch.tensor(step), state)
+            spikes.append(s.numpy())
+    out, _ = ours(network, DENSE)
+    assert 0.02 < out.mean() < 0.98
+    np.testing.assert_array_equal(np.stack(spikes), out)
+
+
 def test_the_golden_graphs_are_those_that_the_libraries_write_now(t) -> None:
     from tests.golden import make_interop
 
