@@ -20,6 +20,7 @@ import numpy as np
 
 from mxsnn.data import faces
 from mxsnn.data.faces import Plan, recordings, sensor_of
+from mxsnn.events import Events
 from mxsnn.faces import bake, draw, render
 from mxsnn.faces.motion import FASTEST, controls, performance
 from mxsnn.sensors import event_camera
@@ -88,7 +89,7 @@ def lead() -> None:
     counts = np.empty((plan.subjects, 2, 4))
     for subject in range(plan.subjects):
         ((_, found),) = recordings(plan, subject, 0, "48x36")
-        assert found.events is not None
+        assert isinstance(found.events, Events)
         for p in (0, 1):
             counts[subject, p] = np.histogram(found.events.t[found.events.p == p], np.arange(5) * 1_000_000)[0]
     for p, name in enumerate(("OFF", "ON")):
