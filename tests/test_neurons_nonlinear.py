@@ -183,7 +183,7 @@ PER_NEURON = jnp.array([2.0, 5.0, 10.0, 40.0])
 VARIANTS = {
     "AdEx, refractory": Refractory(AdEx(), 2.0),
     "AdEx, reset in the next step": NextStepReset(AdEx()),
-    "AdEx, per neuron": AdEx(tau_w=10 * PER_NEURON, a=PER_NEURON, dt=0.5),
+    "AdEx, per neuron": AdEx(tau_w=10 * PER_NEURON, a=PER_NEURON),
     "QIF, reset in the next step": NextStepReset(QIF()),
     "EIF, of its own accord": EIF(delta_t=1.0),
     "Izhikevich, late": Late(Izhikevich()),
