@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
@@ -28,7 +29,7 @@ def kind_of(layer: Any) -> str:
     return getattr(layer, "__name__", type(layer).__name__)
 
 
-class Export:
+class Export(ABC):
     """Takes the layers one by one; `shape` and `order` are those of `Chain`, what is done with each layer is a subclass's.
 
     `add_...` get numbers as channel-first libraries have them. `who` is the one who reads, for messages.
@@ -78,9 +79,10 @@ class Export:
 
     # ---- what a subclass does ---------------------------------------------------------------------------------------------------
 
-    def add_linear(self, name: str, weight: np.ndarray, bias: np.ndarray | None) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def add_linear(self, name: str, weight: np.ndarray, bias: np.ndarray | None) -> None: ...
 
+    @abstractmethod
     def add_conv(
         self,
         name: str,
@@ -93,28 +95,27 @@ class Export:
         before: Shape,
     ) -> None:
         """`before` are the sizes of the pictures that come in; `self.shape` is the shape after it, in all of these."""
-        raise NotImplementedError
 
-    def add_pool(self, name: str, layer: Any, stride: Shape, padding: Shape, before: Shape) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def add_pool(self, name: str, layer: Any, stride: Shape, padding: Shape, before: Shape) -> None: ...
 
-    def add_flatten(self, name: str, before: Shape) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def add_flatten(self, name: str, before: Shape) -> None: ...
 
-    def add_norm(self, name: str, layer: nnx.BatchNorm) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def add_norm(self, name: str, layer: nnx.BatchNorm) -> None: ...
 
-    def add_bias(self, name: str, bias: np.ndarray) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def add_bias(self, name: str, bias: np.ndarray) -> None: ...
 
-    def add_scale(self, name: str, weight: np.ndarray) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def add_scale(self, name: str, weight: np.ndarray) -> None: ...
 
-    def add_delay(self, name: str, steps: np.ndarray) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def add_delay(self, name: str, steps: np.ndarray) -> None: ...
 
-    def spiking(self, name: str, layer: nn.Spiking) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def spiking(self, name: str, layer: nn.Spiking) -> None: ...
 
     # ---- layers -----------------------------------------------------------------------------------------------------------------
 
