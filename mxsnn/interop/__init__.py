@@ -1,9 +1,10 @@
 """Networks of other libraries as networks of mxsnn, and back. Those libraries are imported where they are used."""
 
+from mxsnn.interop.approximate_nir import Deviation, LayerDeviation, approximate_nir
 from mxsnn.interop.from_nir import from_nir
 from mxsnn.interop.from_torch import from_torch
 from mxsnn.interop.starting import StartingAt
-from mxsnn.interop.to_nir import Deviation, LayerDeviation, approximate_nir, to_nir
+from mxsnn.interop.to_nir import to_nir
 from mxsnn.interop.to_torch import to_snntorch, to_spikingjelly
 from mxsnn.interop.weights import convert_weights, load_weights, read_weights
 

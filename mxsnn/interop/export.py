@@ -157,9 +157,6 @@ class Export(ABC):
             self.refuse("stands between a Flatten and a dense layer", "put it before the Flatten, or behind the dense layer")
         self.add_norm(name, layer)
 
-    def _dropout(self, name: str, layer: nnx.Dropout) -> None:
-        """Nothing, as in evaluation."""
-
     def _bias(self, name: str, layer: nn.Bias) -> None:
         self.add_bias(name, np.asarray(layer.bias[...], np.float32))
 
@@ -188,6 +185,10 @@ class Export(ABC):
         self.add_delay(name, layer.steps)
 
 
+def _nothing(export: Export, name: str, layer: nnx.Dropout) -> None:
+    """Dropout as in evaluation."""
+
+
 def _sizes(given: int | Sequence[int] | None, axes: int) -> Shape:
     """A size for each axis from what a convolution of flax was given."""
     return (given or 1,) * axes if given is None or isinstance(given, int) else tuple(given)
@@ -197,7 +198,7 @@ LAYERS: dict[type, Callable[..., None]] = {
     nnx.Linear: Export._linear,
     nnx.Conv: Export._conv,
     nnx.BatchNorm: Export._norm,
-    nnx.Dropout: Export._dropout,
+    nnx.Dropout: _nothing,
     nn.SumPool: Export._pool,
     nn.AvgPool: Export._pool,
     nn.MaxPool: Export._pool,
