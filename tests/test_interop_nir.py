@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+from typing import ClassVar
 
 import h5py
 import jax
@@ -31,8 +33,10 @@ from mxsnn.neurons import (
     Lapicque,
     Late,
     NextStepReset,
+    Outputs,
     Refractory,
     Synaptic,
+    parameters,
 )
 from mxsnn.reset import detached, none, subtract, to_value
 from mxsnn.surrogate import atan, inclusive, sigmoid
@@ -578,6 +582,66 @@ def test_every_other_neuron_is_refused_by_its_name() -> None:
         if cls.__module__.startswith("mxsnn.") and cls not in (LI, IF, LIF, PLIF, Lapicque, Synaptic, Late, Autapse):
             with pytest.raises(ValueError, match=f"NIR has no word for {name}"):
                 to_nir(nn.Spiking(cls()), (4,), dt=1.0, scheme=euler)
+
+
+WRAPPED = {
+    "alone": lambda neuron: nn.Spiking(neuron),
+    "late": lambda neuron: nn.Spiking(Late(neuron)),
+    "heard": lambda neuron: nn.Recurrent(neuron, 4, rngs=nnx.Rngs(0)),
+    "late and heard": lambda neuron: nn.Recurrent(Late(neuron), 4, rngs=nnx.Rngs(0)),
+}
+
+
+@pytest.mark.parametrize("way", WRAPPED)
+def test_approximate_nir_is_recommended_exactly_where_it_helps(way) -> None:
+    """The whole registry: where an export is refused, the error names approximate_nir if that takes the neuron, and only then."""
+    seen = set()
+    for name, cls in NEURONS.items():
+        if not cls.__module__.startswith("mxsnn."):
+            continue
+        layer = WRAPPED[way](cls())
+        try:
+            to_nir(layer, (4,), dt=1.0, scheme=euler)
+            continue
+        except ValueError as error:
+            said = "approximate_nir" in str(error)
+        with jax.disable_jit(), contextlib.suppress(ValueError):
+            approximate_nir(layer, jnp.zeros((1, 1, 4)), dt=1.0, scheme=euler)
+            assert said, f"{name}: approximate_nir takes it, and the error does not say so"
+            seen.add(name)
+            continue
+        assert not said, f"{name}: the error recommends approximate_nir, which refuses it"
+    helped = {"ALIF", "CLIF", "IntegerLIF", "KLIF", "LIF", "Refractory", "NextStepReset", "TernaryLIF"}
+    assert (seen == set()) if way == "late and heard" else helped <= seen
+    with pytest.raises(ValueError, match=r"docs/interop\.md lists what can be said in it"):
+        to_nir(WRAPPED[way](BRF()), (4,), dt=1.0, scheme=euler)
+
+
+def test_approximate_nir_is_not_recommended_for_what_is_no_neuron() -> None:
+    for layer, shape in ((nn.MaxPool((2, 2)), (4, 4, 1)), (nn.Spiking(ALIF(dt=0.5)), (4,)), (nn.Spiking(Theirs()), (4,))):
+        with pytest.raises(ValueError, match="NIR has no word for") as error:
+            to_nir(nn.Stack(layer), shape, dt=1.0, scheme=euler)
+        assert "approximate_nir" not in str(error.value)
+
+
+@parameters
+class Theirs:
+    """A user's neuron, whose reset is a part of it and no field."""
+
+    outputs: ClassVar[Outputs] = Outputs.BINARY
+
+    threshold: float = 1.0
+
+    def init(self, shape, dtype=jnp.float32):
+        return (jnp.zeros(shape, dtype),)
+
+    def step(self, state, x):
+        v = state[0] + x
+        s = atan()(v - self.threshold)
+        return (self.reset(v, s),), s
+
+    def reset(self, v, s):
+        return v - s
 
 
 def test_layers_that_do_not_fit_are_refused() -> None:

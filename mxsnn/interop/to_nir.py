@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from flax import nnx
@@ -13,6 +13,7 @@ from mxsnn.interop import to_nir_nodes
 from mxsnn.interop.chain import Shape, first, normed
 from mxsnn.interop.export import Export
 from mxsnn.interop.membranes import SECONDS, known, package
+from mxsnn.interop.nearest import near
 from mxsnn.neurons import Autapse, Late
 from mxsnn.typing import Decay
 
@@ -41,7 +42,7 @@ class _Export(Export):
     """Nodes and edges, one after the other."""
 
     who = "NIR"
-    otherwise = "approximate_nir exports the nearest of what is near, and says how far that is"
+    otherwise = "docs/interop.md lists what can be said in it"
 
     def __init__(self, nir: Any, shape: Sequence[int], dt: float, scheme: Decay, unit: float) -> None:
         super().__init__(shape)
@@ -50,6 +51,7 @@ class _Export(Export):
         self.nodes: dict[str, Any] = {"input": nir.Input({"input": np.array(first(self.shape))})}
         self.edges: list[tuple[str, str]] = []
         self.tail = "input"
+        self.now: Any = None  # the layer that is exported
 
     def graph(self, network: Any) -> Any:
         self.run(network)
@@ -60,12 +62,29 @@ class _Export(Export):
         hints = {"unit_of_time": ms, "dt": self.dt / self.unit, "scheme": scheme}
         return self.nir.NIRGraph(self.nodes, self.edges, metadata=hints)
 
+    def no_word(self, what: str) -> NoReturn:
+        do = "approximate_nir exports the nearest, and says how far that is" if self._nearly() else self.otherwise
+        self.refuse(f"{self.who} has no word for {what}", do)
+
+    def _nearly(self) -> bool:
+        """Whether approximate_nir takes the layer that stands here."""
+        losses: list[str] = []
+        layer = near("", self.now, losses)
+        if not losses:
+            return False
+        try:
+            _Export(self.nir, self.shape, self.dt, self.scheme, self.unit).layer("", layer)
+        except ValueError:
+            return False
+        return True
+
     def add(self, name: str, node: Any) -> None:
         self.nodes[name] = node
         self.edges.append((self.tail, name))
         self.tail = name
 
     def layer(self, name: str, layer: Any) -> None:
+        self.now = layer
         if not isinstance(layer, nn.Bias | nn.Recurrent):
             self._no_bias()
         super().layer(name, layer)
@@ -151,7 +170,8 @@ class _Export(Export):
     def neuron(self, name: str, neuron: Any, loop: Any) -> None:
         if isinstance(neuron, Autapse):
             if loop is not None or isinstance(neuron.neuron, Late | Autapse):
-                self.no_word(f"{type(neuron.neuron).__name__} in an Autapse that hears others" if loop else "such wrapped neurons")
+                hears = "hears others" if loop is not None else f"holds a {type(neuron.neuron).__name__}"
+                self.no_word(f"an Autapse that {hears}")
             self.neuron(name, neuron.neuron, self.nir.Scale(self.each(neuron.weight)))
             return
         if isinstance(neuron, Late):
