@@ -40,7 +40,7 @@ def current(decay: ArrayLike) -> ArrayLike:
     return 1 - decay
 
 
-def tau_of(retained: ArrayLike, dt: ArrayLike, name: str, decay: Decay = exponential) -> Any:
+def tau_of(retained: Any, dt: ArrayLike, name: str, decay: Decay = exponential) -> Any:
     """The time constant in ms under which a step of `dt` ms retains this: -dt / ln(retained), or dt / (1 - retained) by `euler`.
 
     A number or an array. Raises ValueError outside (0, 1), and for another `decay`, of which no inverse is known.
@@ -50,5 +50,16 @@ def tau_of(retained: ArrayLike, dt: ArrayLike, name: str, decay: Decay = exponen
         raise ValueError(f"{name} is what a step retains, between 0 and 1; got {retained}")
     if decay is not exponential and decay is not euler:
         raise ValueError(f"{name} cannot be told a time constant under decay={decay}: give the time constants themselves")
-    tau = dt / (1 - kept) if decay is euler else -dt / np.log(kept)
-    return tau if np.ndim(tau) else float(tau)
+    return plain(dt / (1 - kept) if decay is euler else -dt / np.log(kept))
+
+
+def lost_of(tau: Any, dt: ArrayLike, decay: Decay = exponential) -> Any:
+    """What a step of `dt` ms loses under this time constant, 1 - decay(tau, dt): a number or an array, with a float64's digits."""
+    ratio = np.asarray(dt, float) / np.asarray(tau, float)
+    known = {exponential: -np.expm1(-ratio), euler: ratio}
+    return plain(known[decay] if decay in known else 1 - np.asarray(decay(tau, dt), float))
+
+
+def plain(value: Any) -> Any:
+    """A number of Python's, which takes the dtype of what it meets, where an array has no axes."""
+    return value if np.ndim(value) else float(value)

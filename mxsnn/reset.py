@@ -6,6 +6,7 @@ A reset is differentiable through the spike `s` unless it is wrapped in `detache
 from __future__ import annotations
 
 import dataclasses
+import numbers
 
 import jax
 
@@ -29,6 +30,10 @@ class to_value:
     """(1 - s) v + s value: back to the resting or a lower potential, in units of the threshold ("hard" reset)."""
 
     value: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.value, numbers.Real):
+            raise TypeError(f"to_value takes one number, a constant of the program that is compiled; got {self.value!r}")
 
     def __call__(self, v: Array, s: Array, threshold: ArrayLike) -> Array:
         return (1 - s) * v + s * self.value

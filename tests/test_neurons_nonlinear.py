@@ -34,7 +34,7 @@ from mxsnn.neurons import (
 )
 from mxsnn.neurons.eif import STEEPEST, upswing
 from mxsnn.reset import detached, none, subtract, to_value
-from mxsnn.surrogate import atan, inclusive
+from mxsnn.surrogate import atan, fast_sigmoid, inclusive
 
 AT = inclusive(atan())
 
@@ -187,7 +187,7 @@ VARIANTS = {
     "QIF, reset in the next step": NextStepReset(QIF()),
     "EIF, of its own accord": EIF(delta_t=1.0),
     "Izhikevich, late": Late(Izhikevich()),
-    "Izhikevich, detached, per neuron": Izhikevich(d=PER_NEURON, reset=detached(to_value(-50.0))),
+    "Izhikevich, detached, per neuron": Izhikevich(c=-50 * PER_NEURON, d=PER_NEURON, reset=detached(to_value(0.0))),
     "resonator": Izhikevich.resonator(dt=0.5),
 }
 
@@ -441,8 +441,25 @@ def test_number_of_spikes_depends_little_on_the_step(izhikevich):
 
 def test_presets_take_the_other_fields():
     n = Izhikevich.chattering(dt=0.5, fire=AT, threshold=25.0)
-    assert (n.a, n.b, n.d, n.dt, n.threshold, n.fire, n.reset) == (0.02, 0.2, 2.0, 0.5, 25.0, AT, to_value(-50.0))
+    assert (n.a, n.b, n.c, n.d, n.dt, n.threshold, n.fire) == (0.02, 0.2, -50.0, 2.0, 0.5, 25.0, AT)
     assert Izhikevich.thalamo_cortical().b == Izhikevich.low_threshold_spiking().b == 0.25
+
+
+def test_a_reset_counts_from_c():
+    n, x = Izhikevich(c=jnp.array([-65.0, -50.0])), jnp.full(2, 1e3)
+    for reset, after in [(to_value(0.0), n.c), (to_value(-5.0), n.c - 5)]:
+        np.testing.assert_allclose(Izhikevich(c=n.c, reset=reset).step(n.init((2,)), x)[0].v, after, rtol=1e-6)
+    gradient = jax.grad(lambda c: Izhikevich(c=c).step(n.init((2,)), x)[0].v.sum())(n.c)
+    np.testing.assert_allclose(gradient, 1, rtol=1e-6)
+
+
+def test_spikes_far_above_the_threshold_keep_their_gradient():
+    """A step overshoots the threshold by far; what is held there would have no derivative, as a constant has none."""
+    n = Izhikevich(fire=fast_sigmoid(0.001))  # so wide that every spike is seen
+    v = jnp.linspace(20.0, 29.0, 64)
+    at = n.init(v.shape)._replace(v=v)
+    spikes, gradient = jax.jvp(lambda x: n.step(at, x)[1], (jnp.zeros(64),), (jnp.ones(64),))
+    assert spikes.all() and (jnp.abs(gradient) > 0.1).all()
 
 
 def test_two_half_steps_are_of_the_membrane_alone():

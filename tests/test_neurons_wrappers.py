@@ -450,7 +450,7 @@ def test_outputs_are_of_the_kind_of_the_neuron_within():
             lambda: Autapse(Late(Autapse(LIF(), 0.3)), 0.5),
             r"Autapse and Late\(Autapse\(LIF\)\) inside each have a parameter weight, and one name cannot mean both: wrap once",
         ),
-        (lambda: Late(5), r"Late wraps a neuron such as LIF\(\); got 5"),
+        (lambda: Late(5), r"Late takes a neuron, such as LIF\(\); got 5"),
         (lambda: Late(LIF), r"such as LIF\(\); got <class 'mxsnn.neurons.lif.LIF'>"),
         (lambda: renewed(Late(LIF()), tua=3.0), "Late has no parameter 'tua'; it has tau, v_rest,"),
     ],

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from mxsnn.engine.associative import associative, refusal
 from mxsnn.engine.scan import remat, scan
 from mxsnn.neurons._base import Neuron, Outputs
+from mxsnn.neurons._checks import refuse_no_neuron
 from mxsnn.typing import Array, ArrayLike, State
 
 Backend = Callable[[Neuron, State, Array], tuple[State, Array]]
@@ -53,9 +54,10 @@ def unroll(neuron: Neuron, xs: ArrayLike, state: State | None = None, backend: s
 
     state[t], out[t] = neuron.step(state[t-1], xs[t]), from `state` (default: at rest). The state is at least float32, also under
     bfloat16 inputs; spikes come in the dtype of `xs`, real-valued outputs in that of the state. Feeding a sequence in chunks, each
-    with the state that the one before returned, equals one pass. Raises ValueError for a backend that is unknown or cannot run
-    this neuron, for `xs` without a time axis, and for a state or parameters that do not fit the neurons.
+    with the state that the one before returned, equals one pass. Raises TypeError for what is no neuron; ValueError for a backend
+    that is unknown or cannot run this one, for `xs` without a time axis, and for a state or parameters that do not fit the neurons.
     """
+    refuse_no_neuron("unroll", neuron)
     xs = jnp.asarray(xs)
     if xs.ndim < 1:
         raise ValueError("xs needs a leading time axis, [T, B, ...]; got a scalar")
@@ -83,4 +85,7 @@ def _same(expected: State, got: State, problem: str) -> None:
         raise ValueError(f"{problem}: expected {jax.tree.structure(expected)}, got {jax.tree.structure(got)}")
     for a, b in zip(jax.tree.leaves(expected), jax.tree.leaves(got), strict=True):
         if (a.shape, a.dtype) != (jnp.shape(b), jnp.result_type(b)):
-            raise ValueError(f"{problem}: expected {a.dtype}{list(a.shape)}, got {jnp.result_type(b)}{list(jnp.shape(b))}")
+            wider = jnp.result_type(b) == jnp.float64 != a.dtype
+            remedy = "; give inputs in float64 as well, or parameters in float32" if wider else ""
+            shown = f"{jnp.result_type(b)}{list(jnp.shape(b))}{remedy}"
+            raise ValueError(f"{problem}: expected {a.dtype}{list(a.shape)}, got {shown}")

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from mxsnn.discrete import euler
+from mxsnn.neurons._checks import refuse_what_cannot_be
 from mxsnn.typing import Array, State
 
 static = jax.tree.static
@@ -145,32 +145,6 @@ def unchecked(neuron: T, **values: Any) -> T:
     for name, value in own.items():
         object.__setattr__(copy, name, values.get(name, value))
     return copy
-
-
-def refuse_what_cannot_be(self) -> None:
-    """Numbers that a field does not allow; traced and learned ones cannot be looked at."""
-    for name in positive_fields(type(self)):
-        value = getattr(self, name)
-        if _is_number(value) and not np.all(np.asarray(value) > 0):  # so that NaN is refused too
-            raise ValueError(f"{type(self).__name__}.{name} must be positive, got {value}")
-    for f in dataclasses.fields(self):
-        if f.metadata.get("stepped_by_euler") or (f.metadata.get("time_constant") and getattr(self, "decay", None) is euler):
-            refuse_long_steps(self, f.name, getattr(self, f.name))
-
-
-def refuse_long_steps(self, name: str, tau: Any) -> None:
-    """A `dt` that is longer than the time constant `tau`, which Euler's method would make negative."""
-    dt = getattr(self, "dt", None)
-    if _is_number(tau) and _is_number(dt) and np.any(np.asarray(tau, np.float32) < np.asarray(dt, np.float32)):
-        under, other = ("decay=euler", ", or decay=exponential") if hasattr(self, "decay") else ("Euler's method", "")
-        raise ValueError(
-            f"{type(self).__name__}.{name} must be dt or longer under {under}, which retains 1 - dt/{name}; "
-            f"got {name}={tau} ms, dt={dt} ms: take shorter steps{other}"
-        )
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float | np.ndarray | np.generic | jax.Array) and not isinstance(value, jax.core.Tracer)
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field, static))

@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 
 import jax.numpy as jnp
 
-from mxsnn.neurons._base import Neuron, Outputs, called, named, parameters, refuse_what_cannot_be, unchecked
+from mxsnn.neurons._base import Neuron, Outputs, called, named, parameters, unchecked
+from mxsnn.neurons._checks import refuse_no_neuron, refuse_what_cannot_be
 from mxsnn.neurons.lif import LIF
 from mxsnn.typing import State
 
@@ -25,8 +26,7 @@ class Wrapper:
 
     def __post_init__(self) -> None:
         refuse_what_cannot_be(self)
-        if isinstance(self.neuron, type) or not (hasattr(self.neuron, "init") and hasattr(self.neuron, "step")):
-            raise TypeError(f"{type(self).__name__} wraps a neuron such as LIF(); got {self.neuron!r}")
+        refuse_no_neuron(type(self).__name__, self.neuron)
         if missing := [name for name in self.needs if not hasattr(self.neuron, name)]:
             other = ", or wrap in another order" if isinstance(self.neuron, Wrapper) and not self.neuron.needs else ""
             raise TypeError(

@@ -4,16 +4,8 @@ from typing import ClassVar, NamedTuple
 
 import jax.numpy as jnp
 
-from mxsnn.neurons._base import (
-    Outputs,
-    above_threshold,
-    euler_constant,
-    neuron,
-    positive,
-    refuse_long_steps,
-    refuse_what_cannot_be,
-    static,
-)
+from mxsnn.neurons._base import Outputs, above_threshold, euler_constant, neuron, positive, static
+from mxsnn.neurons._checks import refuse_long_steps, refuse_what_cannot_be
 from mxsnn.neurons.eif import upswing
 from mxsnn.reset import to_value
 from mxsnn.surrogate import atan

@@ -6,7 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from mxsnn.discrete import exponential
-from mxsnn.neurons._base import Outputs, _is_number, neuron, positive, refuse_what_cannot_be, static, time_constant
+from mxsnn.neurons._base import Outputs, neuron, positive, static, time_constant
+from mxsnn.neurons._checks import is_number, refuse_what_cannot_be
 from mxsnn.surrogate import atan
 from mxsnn.typing import Array, ArrayLike, Decay, Fire
 
@@ -52,7 +53,7 @@ class BRF:
 
     def __post_init__(self) -> None:
         refuse_what_cannot_be(self)
-        known = _is_number(self.omega) and _is_number(self.dt)
+        known = is_number(self.omega) and is_number(self.dt)
         if known and not np.all(np.abs(np.multiply(self.dt, self.omega)) < 1):
             raise ValueError(f"BRF needs dt |omega| < 1, or every Euler step grows; got omega={self.omega} rad/ms, dt={self.dt} ms")
 

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-import math
 from typing import ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from mxsnn.discrete import exponential
+from mxsnn.discrete import exponential, plain
 from mxsnn.neurons._base import Outputs, neuron, positive, static, time_constant
 from mxsnn.surrogate import atan
 from mxsnn.typing import Array, ArrayLike, Decay, Fire
@@ -50,14 +50,16 @@ class GLIF:
     decay: Decay = static(default=exponential)
 
     @classmethod
-    def from_gates(cls, alpha: float = 0.5, beta: float = 0.5, gamma: float = 0.5, conductance: float = 0.5, **others) -> GLIF:
+    def from_gates(
+        cls, alpha: ArrayLike = 0.5, beta: ArrayLike = 0.5, gamma: ArrayLike = 0.5, conductance: ArrayLike = 0.5, **others
+    ) -> GLIF:
         """The GLIF with these gates a, b, g and this c, all between 0 and 1 (exclusive), instead of their logits."""
         gates = {"alpha": alpha, "beta": beta, "gamma": gamma, "conductance": conductance}
         for name, gate in gates.items():
-            if not 0 < gate < 1:
+            if not np.all((np.asarray(gate) > 0) & (np.asarray(gate) < 1)):
                 raise ValueError(f"{name} must lie between 0 and 1, got {gate}")
-        a, b, g, c = (math.log(gate / (1 - gate)) for gate in gates.values())
-        return cls(a, b, g, c, **others)
+        each = (np.asarray(gate, float) for gate in gates.values())
+        return cls(*(plain(np.log(gate / (1 - gate))) for gate in each), **others)
 
     def init(self, shape, dtype=jnp.float32) -> GLIFState:
         return GLIFState(jnp.zeros(shape, dtype), jnp.zeros(shape, dtype))

@@ -5,13 +5,14 @@ from typing import ClassVar, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from mxsnn.neurons._base import Outputs, _is_number, above_threshold, neuron, positive, refuse_what_cannot_be, static
+from mxsnn.neurons._base import Outputs, above_threshold, neuron, positive, static
+from mxsnn.neurons._checks import is_number, refuse_what_cannot_be
 from mxsnn.reset import to_value
 from mxsnn.surrogate import atan
 from mxsnn.typing import Array, ArrayLike, Fire, Reset
 
 LOWEST, BEYOND = -200.0, 10.0
-"""The membrane stays between -200 mV and 10 mV above the threshold, so that no input makes the parabola overflow."""
+"""The membrane stays above -200 mV, and the parabola at 10 mV above the threshold, so that nothing overflows."""
 
 
 class IzhikevichState(NamedTuple):
@@ -23,13 +24,16 @@ class IzhikevichState(NamedTuple):
 class Izhikevich:
     r"""Izhikevich's simple neuron, in mV and ms: with four numbers it fires as most cortical neurons do.
 
-    twice: v = v + dt/2 (0.04 v^2 + 5 v + 140 - u[t-1] + x[t]), held between -200 and threshold + 10
-    s[t] = 1 if v > threshold else 0;  u[t] = u[t-1] + dt a (b v - u[t-1]) + d s[t];  v[t] = reset(v, s[t], threshold)
+    twice: v = v + dt/2 (0.04 h^2 + 5 h + 140 - u[t-1] + x[t]), h = min(v, threshold + 10), v at least -200
+    s[t] = 1 if v > threshold else 0;  u[t] = u[t-1] + dt a (b h - u[t-1]) + d s[t]
+    v[t] = c + reset(v - c, s[t], threshold - c)
 
-    The c of the paper is the value of `reset`; its classes of neurons are the constructors below. x in mV/ms, dt 1 ms or less.
-    Two half steps of v, then u by the new v, as the paper has them; it resets at the start of the next step, from a v that is not
-    held, which shows in u alone. jaxpike is this neuron; Norse steps v once, u by the old v: other trains. It starts at the fixed
-    point of v and u (where b leaves none, above 0.267, at the bottom of the parabola), the paper and jaxpike at (c, b c).
+    The four numbers of the paper; a reset counts from c, to which `to_value(0.0)` puts the membrane. Its classes of neurons are the
+    constructors below. x in mV/ms, dt 1 ms or less. Two half steps of v, then u by the new v, as the paper has them; it resets at
+    the start of the next step, from a v that is not held, which shows in u alone. jaxpike is this neuron, its v held at
+    threshold + 10 itself, which lets no gradient through most spikes; Norse steps v once, u by the old v: other trains. It starts
+    at the fixed point of v and u (where b leaves none, above 0.267, at the bottom of the parabola), the paper and jaxpike at
+    (c, b c).
     Source: Izhikevich (2003), Simple model of spiking neurons.
     """
 
@@ -38,16 +42,17 @@ class Izhikevich:
 
     a: ArrayLike = positive(0.02)
     b: ArrayLike = 0.2
+    c: ArrayLike = -65.0
     d: ArrayLike = 8.0
     threshold: ArrayLike = 30.0
     dt: ArrayLike = positive(1.0)
     fire: Fire = static(default=atan(alpha=0.4))  # 5 mV wide
-    reset: Reset = static(default=to_value(-65.0))
+    reset: Reset = static(default=to_value(0.0))
     distance = above_threshold
 
     def __post_init__(self) -> None:
         refuse_what_cannot_be(self)
-        if _is_number(self.dt) and not np.all(np.asarray(self.dt) <= 1):
+        if is_number(self.dt) and not np.all(np.asarray(self.dt) <= 1):
             raise ValueError(f"Izhikevich.dt must be 1 ms or less, for Euler's method; got {self.dt} ms: take shorter steps")
 
     @classmethod
@@ -58,12 +63,12 @@ class Izhikevich:
     @classmethod
     def intrinsically_bursting(cls, **others) -> Izhikevich:
         """IB: a burst first, then single spikes."""
-        return cls(d=4.0, reset=to_value(-55.0), **others)
+        return cls(c=-55.0, d=4.0, **others)
 
     @classmethod
     def chattering(cls, **others) -> Izhikevich:
         """CH: bursts of closely spaced spikes, one after the other."""
-        return cls(d=2.0, reset=to_value(-50.0), **others)
+        return cls(c=-50.0, d=2.0, **others)
 
     @classmethod
     def fast_spiking(cls, **others) -> Izhikevich:
@@ -93,8 +98,9 @@ class Izhikevich:
     def step(self, state: IzhikevichState, x: Array) -> tuple[IzhikevichState, Array]:
         v = state.v
         for _ in range(2):
-            v = v + self.dt / 2 * (0.04 * v**2 + 5 * v + 140 - state.u + x)
-            v = jnp.clip(v, LOWEST, self.threshold + BEYOND)
+            held = jnp.minimum(v, self.threshold + BEYOND)
+            # Only the parabola is held above: a membrane that were would give most spikes no gradient.
+            v = jnp.maximum(v + self.dt / 2 * (0.04 * held**2 + 5 * held + 140 - state.u + x), LOWEST)
         s = self.fire(v - self.threshold)
-        u = state.u + self.dt * self.a * (self.b * v - state.u) + self.d * s
-        return IzhikevichState(self.reset(v, s, self.threshold), u), s
+        u = state.u + self.dt * self.a * (self.b * jnp.minimum(v, self.threshold + BEYOND) - state.u) + self.d * s
+        return IzhikevichState(self.c + self.reset(v - self.c, s, self.threshold - self.c), u), s

@@ -5,7 +5,8 @@ from typing import ClassVar, NamedTuple
 import jax.numpy as jnp
 
 from mxsnn.discrete import euler, exponential, tau_of
-from mxsnn.neurons._base import Outputs, above_threshold, neuron, positive, refuse_long_steps, refuse_what_cannot_be, static
+from mxsnn.neurons._base import Outputs, above_threshold, neuron, positive, static
+from mxsnn.neurons._checks import refuse_long_steps, refuse_what_cannot_be
 from mxsnn.reset import none, subtract
 from mxsnn.surrogate import atan
 from mxsnn.typing import Array, ArrayLike, Decay, Fire, Reset

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
-import math
 from typing import ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+from mxsnn.discrete import plain
 from mxsnn.neurons._base import Outputs, above_threshold, neuron, positive, static
 from mxsnn.reset import detached, none, to_value
 from mxsnn.surrogate import atan, inclusive
@@ -39,12 +40,12 @@ class PLIF:
     distance = above_threshold
 
     @classmethod
-    def from_tau(cls, tau: float, *, dt: float = 1.0, **others) -> PLIF:
+    def from_tau(cls, tau: ArrayLike, *, dt: float = 1.0, **others) -> PLIF:
         """The PLIF whose leak in a step of `dt` ms is dt/tau at first: `init_tau` of SpikingJelly is tau/dt, above 1."""
-        if not tau > dt:
+        if not np.all(np.asarray(tau) > dt):
             raise ValueError(f"tau must exceed dt; got tau={tau} ms, dt={dt} ms")
-        retained = (1 - dt / tau) ** (1 / dt)
-        return cls(w=math.log((1 - retained) / retained), dt=dt, **others)
+        retained = (1 - dt / np.asarray(tau, float)) ** (1 / dt)
+        return cls(w=plain(np.log((1 - retained) / retained)), dt=dt, **others)
 
     @property
     def affine(self) -> bool:

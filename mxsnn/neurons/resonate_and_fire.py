@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import ClassVar, NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 
-from mxsnn.discrete import charge, exponential
+from mxsnn.discrete import charge, exponential, plain, tau_of
 from mxsnn.neurons._base import Outputs, neuron, positive, static, time_constant
 from mxsnn.reset import none
 from mxsnn.surrogate import atan
@@ -58,13 +58,14 @@ class RF:
     decay: Decay = static(default=exponential)
 
     @classmethod
-    def from_euler(cls, b: float, omega: float, *, dt: float = 1.0, **others) -> RF:
+    def from_euler(cls, b: ArrayLike, omega: ArrayLike, *, dt: float = 1.0, decay: Decay = exponential, **others) -> RF:
         """The RF that z <- z + dt ((b + i omega) z + x) is: b < 0 and omega per ms. Raises ValueError where that diverges."""
-        factor = complex(1 + dt * b, dt * omega)
-        if not 0 < abs(factor) < 1:
-            raise ValueError(f"a step multiplies the oscillation by {abs(factor):.6g}, not by less than 1; lower b={b} or dt={dt}")
-        phase = math.atan2(factor.imag, factor.real)
-        return cls(phase / dt, -dt / math.log(abs(factor)), resistance=dt, dt=dt, **others)
+        factor = 1 + dt * (np.asarray(b, float) + 1j * np.asarray(omega, float))
+        kept = np.abs(factor)
+        if not np.all((kept > 0) & (kept < 1)):
+            raise ValueError(f"a step multiplies the oscillation by {kept.max():.6g}, not by less than 1; lower b={b} or dt={dt}")
+        tau = tau_of(kept, dt, "1 + dt (b + i omega)", decay)
+        return cls(plain(np.angle(factor) / dt), tau, resistance=dt, dt=dt, decay=decay, **others)
 
     @property
     def affine(self) -> bool:

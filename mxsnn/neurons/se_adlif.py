@@ -1,11 +1,10 @@
 from __future__ import annotations
 
-import math
 from typing import Any, ClassVar, NamedTuple, Self
 
 import jax.numpy as jnp
 
-from mxsnn.discrete import exponential
+from mxsnn.discrete import exponential, lost_of
 from mxsnn.neurons._base import Outputs, above_threshold, neuron, positive, static, time_constant
 from mxsnn.neurons.ad_lif import AdLIFState
 from mxsnn.reset import detached, to_value
@@ -42,9 +41,10 @@ class SEAdLIF:
     distance = above_threshold
 
     @classmethod
-    def from_q(cls, a: float, b: float, q: float = 60.0, *, tau_w: float = 110.0, dt: float = 1.0, **others) -> Self:
+    def from_q(cls, a: ArrayLike, b: ArrayLike, q: float = 60.0, *, tau_w: ArrayLike = 110.0, dt: float = 1.0, **others) -> Self:
         """The neuron in the source's words, w = r w + (1 - r) q (a v + b s) in steps of `dt` ms."""
-        return cls(tau_w=tau_w, a=q * a, jump=-math.expm1(-dt / tau_w) * q * b, dt=dt, **others)
+        lost = lost_of(tau_w, dt, others.get("decay", exponential))
+        return cls(tau_w=tau_w, a=q * a, jump=lost * q * b, dt=dt, **others)
 
     def init(self, shape, dtype=jnp.float32) -> AdLIFState:
         return AdLIFState(jnp.zeros(shape, dtype), jnp.zeros(shape, dtype))

@@ -14,6 +14,7 @@ from flax import nnx
 from mxsnn.engine import unroll
 from mxsnn.neurons import LI, Neuron, Outputs, Parameter, named, parameters
 from mxsnn.neurons._base import unchecked
+from mxsnn.neurons._checks import refuse_no_neuron
 from mxsnn.typing import Array, State
 
 __all__ = ["Readout", "Recurrent", "Spiking", "Stack", "Temporal", "count", "last", "max_pool", "maximum", "mean"]
@@ -36,6 +37,7 @@ class Spiking(Temporal):
     """
 
     def __init__(self, neuron: Neuron, *, learn: Sequence[str] = (), backend: str = "auto"):
+        refuse_no_neuron(type(self).__name__, neuron)
         known = {name: p for name, p in named(neuron).items() if not p.whole}
         for name in learn:
             if name not in known:
