@@ -26,8 +26,9 @@ import numpy as np
 
 from benchmarks._timing import best, machine
 from mxsnn import faces
-from mxsnn.sensors.event_camera import DAVIS346, EVK4, V2E_CLEAN, V2E_NOISY, EventCamera, V2ECamera, events, frames, voxels
-from mxsnn.sensors.presets import SENSORS
+from mxsnn.sensors.event_camera import events, frames, voxels
+from mxsnn.sensors.event_pixel import EventCamera, V2ECamera
+from mxsnn.sensors.presets import DAVIS346, EVK4, SENSORS, V2E_CLEAN, V2E_NOISY
 from mxsnn.sensors.rgb_camera import CAMERAS, RGBCamera
 
 #: Noise of an EVK4 at its default settings, events per pixel and second by lux on the sensor, from the parameters that Root, Mujo

@@ -22,20 +22,9 @@ from mxsnn.errors import UserError
 from mxsnn.events import Events, frames_by_time, frames_in_windows, open_recording, voxel_grid
 from mxsnn.events.encodings import TimeFrames, VoxelGrid
 from mxsnn.sensors import event_camera
-from mxsnn.sensors.event_camera import (
-    DAVIS346,
-    DVS128,
-    EVK4,
-    GEN3_VGA,
-    V2E_CLEAN,
-    V2E_NOISY,
-    EventCamera,
-    V2ECamera,
-    events,
-    frames,
-    substeps,
-    voxels,
-)
+from mxsnn.sensors.event_camera import events, frames, substeps, voxels
+from mxsnn.sensors.event_pixel import EventCamera, V2ECamera, random_bits, step
+from mxsnn.sensors.presets import DAVIS346, DVS128, EVK4, GEN3_VGA, V2E_CLEAN, V2E_NOISY
 from mxsnn.sensors.presets import SENSORS as CAMERAS
 
 KEY = jax.random.key(0)
@@ -106,7 +95,7 @@ def test_the_photoreceptor_is_a_low_pass_of_first_order(times_corner):
     state = camera.init(KEY, jnp.ones((3, 4)))
 
     def one(state, value):
-        state, _ = event_camera._step(camera, state, jnp.full((3, 4), jnp.exp(value)), jnp.float32(dt), camera._parts())
+        state, _ = step(camera, state, jnp.full((3, 4), jnp.exp(value)), jnp.float32(dt), camera.parts())
         return state, (state.log + state.lag)[0, 0]
 
     filtered = np.asarray(jax.lax.scan(one, state, jnp.asarray(log, jnp.float32))[1])
@@ -414,7 +403,7 @@ def test_a_key_decides_and_nothing_else():
 def test_the_bits_of_the_noise_are_even_and_independent():
     camera = EventCamera((128, 96))
     state = camera.init(KEY, jnp.ones((96, 128)))
-    words = np.stack([event_camera._bits(state._replace(steps=jnp.uint32(k)), use) for k in range(40) for use in (0, 1)])
+    words = np.stack([random_bits(state._replace(steps=jnp.uint32(k)), use) for k in range(40) for use in (0, 1)])
     for shift in (0, 8, 16, 24):
         counts = np.bincount((words >> shift & 255).ravel(), minlength=256)
         assert 1e-3 < stats.chisquare(counts).pvalue < 1 - 1e-3
@@ -422,7 +411,7 @@ def test_the_bits_of_the_noise_are_even_and_independent():
     scale = 12 * 4 / math.sqrt(ones.size)  # 4 deviations of a mean of products
     for axis, lag in ((0, 1), (0, 2), (1, 1), (2, 1), (2, 2)):
         assert abs(12 * (ones * np.roll(ones, lag, axis)).mean()) < scale, (axis, lag)
-    other = event_camera._bits(camera.init(jax.random.key(1), jnp.ones((96, 128))), 0)
+    other = random_bits(camera.init(jax.random.key(1), jnp.ones((96, 128))), 0)
     assert abs(np.corrcoef(np.ravel(other).astype(float), words[0].ravel().astype(float))[0, 1]) < 0.04
     assert len(np.unique(words)) > 0.99 * words.size
 

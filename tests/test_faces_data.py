@@ -26,7 +26,9 @@ from mxsnn.events import open_recording
 from mxsnn.faces import draw, landmarks
 from mxsnn.faces.motion import CLASSES, LEAD, MOVEMENTS, NEUTRAL, Purpose, controls, performance
 from mxsnn.report import faces as contact
-from mxsnn.sensors.event_camera import DAVIS346, EVK4, EventCamera, events
+from mxsnn.sensors.event_camera import events
+from mxsnn.sensors.event_pixel import EventCamera
+from mxsnn.sensors.presets import DAVIS346, EVK4
 from mxsnn.sensors.rgb_camera import LUMINANCE, linear
 
 SMALL = Plan(subjects=2, clips=2, sensors=("48x36",), lux=(5.0, 500.0), duration=0.7, seed=3)

@@ -17,7 +17,7 @@ from mxsnn.errors import UserError
 from mxsnn.events import open_recording, write
 from mxsnn.events.images import read_frames
 from mxsnn.events.recording import Frames
-from mxsnn.sensors.event_camera import EventCamera
+from mxsnn.sensors.event_pixel import EventCamera
 from mxsnn.sensors.flow import between, flow, warped
 from mxsnn.sensors.presets import SENSORS, sensor_named
 from mxsnn.sensors.rgb_camera import linear

@@ -98,7 +98,7 @@ bit with the versions and on the kind of processor named there; elsewhere sums a
 
 ## Constants
 
-Units and meanings: `mxsnn.sensors.event_camera.EventCamera`, `mxsnn.sensors.rgb_camera.RGBCamera`.
+Units and meanings: `mxsnn.sensors.event_pixel.EventCamera`, `mxsnn.sensors.rgb_camera.RGBCamera`.
 
 {chr(10).join(tables)}
 ## What such data cannot tell

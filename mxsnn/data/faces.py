@@ -52,6 +52,7 @@ from mxsnn.faces.motion import (
 )
 from mxsnn.locks import held
 from mxsnn.sensors import event_camera, rgb_camera
+from mxsnn.sensors.event_pixel import EventCamera, PixelState, V2ECamera
 from mxsnn.sensors.presets import sensor_named
 from mxsnn.sensors.rgb_camera import CAMERAS
 from mxsnn.spec import suggestion
@@ -155,7 +156,7 @@ class Plan:
         forwards = performance(self.seed, subject, clip, movement, self.length, self.blinks, briefest=PAIRED)
         return forwards, reversal(forwards)
 
-    def cameras(self, sensor: str) -> list[tuple[float, event_camera.EventCamera]]:
+    def cameras(self, sensor: str) -> list[tuple[float, EventCamera]]:
         """An event camera at each threshold."""
         own = sensor_of(sensor)
         if not self.thresholds:
@@ -186,10 +187,10 @@ def _short(value: float) -> str:
     return f"{value:g}"
 
 
-def sensor_of(text: str) -> event_camera.EventCamera:
+def sensor_of(text: str) -> EventCamera:
     """A camera as `mxsnn.sensors.presets.sensor_named` takes it; "128x96" is a davis346 with so many pixels. Raises: UserError."""
     camera = sensor_named(f"davis346:{text}" if text[:1].isdigit() else text)
-    if isinstance(camera, event_camera.V2ECamera):
+    if isinstance(camera, V2ECamera):
         raise UserError(f"{text!r} sees grey levels in place of light; choose a sensor, such as davis346")
     if not all(32 <= side <= 2048 for side in camera.sensor_size):
         raise UserError(f"faces are seen on 32 to 2048 pixels in width and height, got {text!r}")
@@ -301,7 +302,7 @@ def _under(light: jax.Array, at: jax.Array, lamp: jax.Array) -> jax.Array:
     return lamp * (light[before] + part * (light[before + 1] - light[before]))
 
 
-def _rest(camera: event_camera.EventCamera, first: jax.Array, pattern: jax.Array, noise: jax.Array) -> event_camera.PixelState:
+def _rest(camera: EventCamera, first: jax.Array, pattern: jax.Array, noise: jax.Array) -> PixelState:
     """Pixels at rest, whose thresholds and faults are the sensor's in all recordings, and whose noise is this one's."""
     state, own = camera.init(pattern, first), camera.init(noise, first)
     return state._replace(rise=own.rise / own.on * state.on, words=own.words)

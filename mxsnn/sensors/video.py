@@ -16,7 +16,8 @@ import numpy as np
 from mxsnn.errors import UserError
 from mxsnn.events.io._source import Block, Source
 from mxsnn.events.recording import Frames, Recording
-from mxsnn.sensors.event_camera import EventCamera, PixelState, V2ECamera, events, substeps
+from mxsnn.sensors.event_camera import events, substeps
+from mxsnn.sensors.event_pixel import EventCamera, PixelState, V2ECamera
 from mxsnn.sensors.flow import between, flow
 from mxsnn.sensors.rgb_camera import LUMINANCE, linear, srgb
 
