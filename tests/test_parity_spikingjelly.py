@@ -10,9 +10,28 @@ from flax import nnx
 
 from mxsnn import nn, surrogate
 from mxsnn.discrete import charge, current, euler
-from mxsnn.neurons import CLIF, EIF, GLIF, IF, KLIF, LI, LIF, PLIF, QIF, RF, AdQIF, IntegerLIF, Synaptic, TernaryLIF
+from mxsnn.neurons import (
+    CLIF,
+    EIF,
+    GLIF,
+    IF,
+    KLIF,
+    LI,
+    LIF,
+    PLIF,
+    QIF,
+    RF,
+    AdQIF,
+    Autapse,
+    IntegerLIF,
+    Late,
+    NextStepReset,
+    Synaptic,
+    TernaryLIF,
+)
 from mxsnn.neurons.klif import undone_scale
 from mxsnn.neurons.resonate_and_fire import imaginary
+from mxsnn.nn.layers import FedBack
 from mxsnn.reset import detached, subtract, to_value
 from mxsnn.surrogate import atan, inclusive, spikingjelly
 from tests.golden import parity
@@ -53,12 +72,43 @@ def parallel(make):
     return model
 
 
+def analog(name):
+    """LIAF: a LIF that shows a function of its membrane in the place of its spikes; the charged one, by the states of two steps."""
+    n = LIF(3.0, gain=current, decay=euler, fire=FIRE, reset=resetting(name))
+
+    def model(x, v0):
+        result = parity.played(n, x, v=v0)
+        d = n.decay(n.tau, n.dt)
+        h = d * jnp.concatenate([v0[None], result["v"][:-1]]) + n.gain(d) * x
+        return result | {"s": jnp.tanh(h if "membrane" in name else h - 1)}
+
+    return model
+
+
+def heard(name):
+    """A node in a container that adds what the node did the step before, or mixes it with the inputs."""
+    reset = subtract if name in ("hears itself", "hears the others") else resetting(name)
+    scheme = {"decay": euler, "fire": FIRE, "reset": reset}
+    if "itself" in name:
+        return lambda: Autapse(IF(fire=FIRE, reset=reset) if "IF" in name else LIF(3.0, gain=current, **scheme), 1.0)
+
+    def model(x, v0, rc_weight, rc_bias):
+        inputs, outputs = rc_weight[:, :5], rc_weight[:, 5:]
+        return parity.played(FedBack(LIF(3.0, **scheme), outputs.T), x @ inputs.T + rc_bias, v=v0)
+
+    return model
+
+
 def equal(name):
     """The neuron that a case names, as a function of the parameters that SpikingJelly learns."""
     kind = name.partition(",")[0]
     reset, gain = resetting(name), charge if "undecayed" in name else current
     fire = FIRE if "default surrogate" not in name else {"LIF": spikingjelly.Sigmoid()}.get(kind, spikingjelly.Rect())
     scheme = {"decay": euler, "fire": fire}
+    if kind == "LIAF":
+        return analog(name)
+    if kind.startswith("hears"):
+        return heard(name)
     if kind == "IF":
         return lambda: IF(fire=fire, reset=reset)
     if kind == "ParametricLIF":
@@ -142,12 +192,38 @@ NEAR = {
     "ILIF": "ILIF, detached",
     "RAF": "RAF, soft",
     "MaskedPSN": "MaskedPSN, half",
+    "hears itself": "LIF, soft",
+    "hears the others, hard, detached": "hears the others",
 }
 
 
 @pytest.mark.parametrize("name", NEAR)
 def test_a_near_miss_flips_spikes(name):
     assert parity.flips(equal(NEAR[name]), parity.golden("spikingjelly")[name])
+
+
+NEXT = {
+    "a reset a step later": ("LIF, soft, undecayed", NextStepReset),
+    "a reset to zero a step later": ("LIF, hard", NextStepReset),
+    "a reset of a learned leak a step later": ("ParametricLIF, soft", NextStepReset),
+    "a spike a step late": ("LIF, hard", Late),
+    "a node that hears itself at the wrong end": ("hears itself", lambda n: Late(n.neuron)),
+}
+
+
+@pytest.mark.parametrize("name", NEXT)
+def test_what_comes_a_step_late_flips_spikes(name):
+    case, wrap = NEXT[name]
+    assert parity.flips(lambda **p: wrap(equal(case)(**p)), parity.golden("spikingjelly")[case])
+
+
+def test_a_node_that_hears_the_others_hears_their_outputs_not_they_its():
+    reference = parity.golden("spikingjelly")["hears the others"]
+
+    def turned(x, v0, rc_weight, rc_bias):
+        return equal("hears the others")(x, v0, jnp.concatenate([rc_weight[:, :5], rc_weight[:, 5:].T], 1), rc_bias)
+
+    assert parity.flips(turned, reference)
 
 
 # All spikes agree, and the gradients do not.
@@ -163,6 +239,7 @@ def test_a_near_miss_flips_spikes(name):
         ("Izhikevich, detached", "Izhikevich"),
         ("TernaryIF, hard", "TernaryIF, hard, detached"),
         ("TernaryLIF, soft, detached", "TernaryLIF, soft"),
+        ("ParametricLIF, hard, detached", "ParametricLIF, hard"),
     ],
 )
 def test_a_near_miss_bends_gradients(name, wrong):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from mxsnn import surrogate
+from mxsnn.discrete import current
 from mxsnn.neurons import ALIF, IF, LI, LIF, Late, NextStepReset, Synaptic
 from mxsnn.nn.layers import FedBack
 from mxsnn.reset import detached, none, subtract, to_value
@@ -42,10 +43,23 @@ def current_based(x, v0, alpha, beta, reset=subtract):
     return result | {"v": result["v"] + 0.8 * s}
 
 
-def recurrent(x, v0, beta, recurrent_w):
-    n = NextStepReset(LIF(tau(beta), threshold=0.8, fire=FIRE, reset=subtract))
+def fed_back(n, x, v0, recurrent_w):
+    """Neurons that hear each other at once, where ours hear each other a step later, and show it a step late."""
     result = parity.played(FedBack(n, recurrent_w), x, v=v0)
-    return result | {"s": jnp.concatenate([0 * result["s"][:1], result["s"][:-1]])}
+    return result | {"s": jnp.concatenate([0 * result["s"][:1], result["s"][:-1]]), "next": result["s"]}
+
+
+def recurrent(x, v0, beta, recurrent_w):
+    return fed_back(NextStepReset(LIF(tau(beta), threshold=0.8, fire=FIRE, reset=subtract)), x, v0, recurrent_w)
+
+
+def recurrent_integrator(x, v0, recurrent_w):
+    return fed_back(NextStepReset(IF(threshold=0.8, fire=FIRE, reset=subtract)), x, v0, recurrent_w)
+
+
+def recurrent_current_based(x, v0, alpha, beta, recurrent_w, reset=subtract):
+    result = fed_back(Synaptic(tau(beta), tau(alpha), threshold=0.8, fire=FIRE, reset=reset), x, v0, recurrent_w)
+    return result | {"v": result["v"] + 0.8 * result["next"]}
 
 
 def reset_free(beta):
@@ -58,7 +72,9 @@ EQUAL = {
     "LIF, exact": late("LIF, exact"),
     "LIF, worked": late("LIF, worked"),
     "IF": lambda: Late(NextStepReset(IF(threshold=0.8, fire=FIRE, reset=subtract))),
+    "RIF": recurrent_integrator,
     "RLIF": recurrent,
+    "RCuBaLIF": recurrent_current_based,
     "ALIF": adaptive,
     "CuBaLIF": current_based,
     "LI": lambda beta: LI(tau(beta)),
@@ -78,6 +94,11 @@ def reference(name, source="golden"):
     return {**kept, "d:v0": kept["d:v0"] - kept["weights"][0] * np.asarray(FIRE.derivative(u))}
 
 
+def but(name):
+    """A parallel one begins at rest; what v0 does at the first step goes on through the feedback and the current's membrane."""
+    return ("d:v0",) if name in ("PSU_LIF, parallel", "RIF", "RLIF", "CuBaLIF", "RCuBaLIF") else ()
+
+
 def test_every_case_has_its_neuron():
     assert set(EQUAL) == set(parity.cases("spyx"))
     assert set(parity.versions("spyx")) == {"jax", "spyx"}
@@ -87,9 +108,7 @@ def test_every_case_has_its_neuron():
 @pytest.mark.parametrize("name", EQUAL)
 def test_the_same_neuron(name, source):
     kept = reference(name, source)
-    # A parallel one begins at rest; what v0 does at the first step goes on through the feedback and the current's membrane.
-    but = ("d:v0",) if name in ("PSU_LIF, parallel", "RLIF", "CuBaLIF") else ()
-    parity.check(parity.run(EQUAL[name], kept), kept, exact=name.endswith("exact"), but=but)
+    parity.check(parity.run(EQUAL[name], kept), kept, exact=name.endswith("exact"), but=but(name))
 
 
 def test_worked_example():
@@ -116,7 +135,13 @@ NEAR = {
         "CuBaLIF",
         lambda alpha, beta: Late(NextStepReset(Synaptic(tau(beta), tau(alpha), threshold=0.8, fire=FIRE, reset=subtract))),
     ),
+    "inputs scaled by what leaks": ("LIF", late("LIF", gain=current)),
     "feedback to the others": ("RLIF", lambda x, v0, beta, recurrent_w: recurrent(x, v0, beta, recurrent_w.T)),
+    "feedback to the others, without leak": ("RIF", lambda x, v0, recurrent_w: recurrent_integrator(x, v0, recurrent_w.T)),
+    "feedback to the others' currents": (
+        "RCuBaLIF",
+        lambda x, v0, alpha, beta, recurrent_w: recurrent_current_based(x, v0, alpha, beta, recurrent_w.T),
+    ),
 }
 
 
@@ -126,13 +151,17 @@ def test_a_near_miss_flips_spikes(name):
     assert parity.flips(wrong, parity.golden("spyx")[case])
 
 
-@pytest.mark.parametrize("name", ["LIF", "CuBaLIF"])
-def test_a_reset_that_is_detached_has_other_gradients(name):
-    def cuba(x, v0, alpha, beta):
-        return current_based(x, v0, alpha, beta, detached(subtract))
+DETACHED = {
+    "LIF": late("LIF", reset=detached(subtract)),
+    "CuBaLIF": lambda x, v0, **p: current_based(x, v0, **p, reset=detached(subtract)),
+    "RCuBaLIF": lambda x, v0, **p: recurrent_current_based(x, v0, **p, reset=detached(subtract)),
+}
 
+
+@pytest.mark.parametrize("name", DETACHED)
+def test_a_reset_that_is_detached_has_other_gradients(name):
     kept = parity.golden("spyx")[name]
-    result = parity.run(cuba if name == "CuBaLIF" else late("LIF", reset=detached(subtract)), kept)
+    result = parity.run(DETACHED[name], kept)
     np.testing.assert_array_equal(result["s"], kept["s"])
     assert np.abs(result["d:x"] - kept["d:x"]).max() > 1e-2 * np.abs(kept["d:x"]).max()
 

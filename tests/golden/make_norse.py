@@ -1,6 +1,7 @@
 """Makes the golden traces of Norse's feed-forward cells and surrogates: `python -m tests.golden.make_norse`, with it installed.
 
-Its parameters are inverse time constants in 1/s, a step lasts 1 ms; all are learnt here.
+Its parameters are inverse time constants in 1/s, a step lasts 1 ms; all are learnt here but those of Izhikevich, of which a step is
+tau_inv milliseconds divided by 1000, a quarter of one.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from tests.golden.making import keep, torch_run, torch_slopes
 BOX = {"kind": "LIFBox", "tau_mem_inv": 300.0, "v_th": 0.8, "v_reset": 0.0, "v_leak": 0.0, "gain": 2.5}
 LIF = {"kind": "LIF", "tau_syn_inv": 400.0, "tau_mem_inv": 300.0, "v_th": 0.8, "v_reset": 0.0, "v_leak": 0.0, "gain": 2.0}
 ADAPTING = {"delta_T": 0.3, "adaptation_current": 0.5, "adaptation_spike": 0.2, "tau_ada_inv": 100.0}
+IZHIKEVICH = {"kind": "Izhikevich", "rest": -70.0}
 CASES: dict[str, dict[str, Any]] = {
     "LIFBox": BOX,
     "LIFBox, exact": BOX | {"tau_mem_inv": 500.0, "v_th": 0.5},
@@ -31,9 +33,12 @@ CASES: dict[str, dict[str, Any]] = {
     "IAF": {"kind": "IAF", "v_th": 0.8, "v_reset": 0.0},
     "IAF, exact": {"kind": "IAF", "v_th": 1.0, "v_reset": 0.0},
     "LSNN": LIF | {"kind": "LSNN", "beta": 0.4, "tau_adapt_inv": 100.0},
-    "Izhikevich": {"kind": "Izhikevich", "gain": 30.0, "rest": -70.0, "scale": 10.0},
+    "Izhikevich": IZHIKEVICH | {"gain": 30.0, "scale": 10.0},
+    "Izhikevich, worked": IZHIKEVICH | {"tau_inv": 1000.0, "d": 8.0, "rest": -65.0, "x": [14.0] * 5},
+    "Izhikevich, 200 ms": IZHIKEVICH | {"x": [10.0] * 800},
+    "Izhikevich, 200 ms, bursting": IZHIKEVICH | {"behaviour": "tonic_bursting", "x": [10.0] * 800},
 }
-OURS = {"kind", "gain", "most", "rest", "scale", "method", "alpha", "reset_method", "rho_reset"}
+OURS = {"kind", "gain", "most", "rest", "scale", "method", "alpha", "reset_method", "rho_reset", "behaviour", "x"}
 NAMES = {"a": "w"}  # the adaptation of AdEx
 
 
@@ -47,7 +52,7 @@ def case(options, x, v0, seen):
     learnt = {
         key: torch.tensor(value, dtype=x.dtype, requires_grad=True)
         for key, value in options.items()
-        if key not in OURS and not isinstance(value, str)
+        if key not in OURS and not isinstance(value, str) and kind != "Izhikevich"
     }
     given: dict[str, Any] = dict(learnt)
     if kind not in ("LI", "LIBox"):
@@ -75,9 +80,10 @@ def case(options, x, v0, seen):
     elif kind == "LSNN":
         p, state = f.lsnn.LSNNParameters(**given), f.lsnn.LSNNFeedForwardState(v=v0, i=zero, b=zero + v_th)
     else:
-        behaviour = f.izhikevich.tonic_spiking
-        p, state = behaviour.p, f.izhikevich.IzhikevichState(v=v0, u=behaviour.p.b * v0.detach())
-    cell = norse.IzhikevichCell(behaviour) if kind == "Izhikevich" else getattr(norse, f"{kind}Cell")(p)
+        behaviour = getattr(f.izhikevich, options.get("behaviour", "tonic_spiking"))
+        p = behaviour.p._replace(**{key: options[key] for key in ("tau_inv", "d") if key in options})
+        state = f.izhikevich.IzhikevichState(v=v0, u=p.b * v0.detach())
+    cell = norse.IzhikevichCell(behaviour._replace(p=p)) if kind == "Izhikevich" else getattr(norse, f"{kind}Cell")(p)
     modules = [f.lif_box, f.lif, f.lif_refrac, f.lif_ex, f.lif_adex, f.iaf, f.lsnn, f.izhikevich]
     threshold = f.threshold.threshold
 

@@ -32,6 +32,14 @@ CASES: dict[str, dict[str, Any]] = {
         "reset_mechanism": "zero",
     },
     "recurrent, all to all": {"kind": "RLeaky", "beta": 0.9, "threshold": 0.8, "linear_features": 5},
+    "recurrent synaptic, one to one": SYNAPTIC | {"kind": "RSynaptic", "all_to_all": False, "V": -0.4},
+    "recurrent synaptic, one to one, zero": SYNAPTIC
+    | {"kind": "RSynaptic", "all_to_all": False, "V": 0.3, "reset_mechanism": "zero"},
+    "recurrent synaptic, all to all": SYNAPTIC | {"kind": "RSynaptic", "linear_features": 5},
+    # Each input but the first comes in the step after a spike, or could.
+    "recurrent synaptic, zero, worked": SYNAPTIC
+    | {"kind": "RSynaptic", "alpha": 0.0, "threshold": 1.0, "all_to_all": False, "V": 0.0, "reset_mechanism": "zero"}
+    | {"x": [1.2, 0.8, 0.8, 0.8, 0.8, 0.8]},
     "synaptic": SYNAPTIC,
     "synaptic, exact": SYNAPTIC | {"alpha": 0.5, "beta": 0.5, "threshold": 1.0},
     "synaptic, zero": SYNAPTIC | {"reset_mechanism": "zero"},
@@ -67,7 +75,7 @@ def case(options, x, v0, seen):
     learn: dict[str, Any] = {"learn_threshold": True}
     if kind not in ("Lapicque", "Alpha"):
         learn["learn_beta"] = True
-    if kind == "Synaptic":
+    if kind in ("Synaptic", "RSynaptic"):
         learn["learn_alpha"] = True
     if "V" in given:
         given["V"] = given["V"].requires_grad_()
@@ -84,11 +92,13 @@ def case(options, x, v0, seen):
         state, names = (torch.zeros_like(x[0]), v0), ("i", "v")
     elif kind == "RLeaky":
         state, names = (torch.zeros_like(x[0]), v0), ("spk", "v")
+    elif kind == "RSynaptic":
+        state, names = (torch.zeros_like(x[0]), torch.zeros_like(x[0]), v0), ("spk", "i", "v")
     else:
         state, names = (v0,), ("v",)
     for step in x:
         s, *state = layer(step, *state)
-        if kind == "RLeaky":
+        if kind in ("RLeaky", "RSynaptic"):
             state = [s, *state]
         out.append(s)
         records.append(state)

@@ -67,9 +67,31 @@ CASES: dict[str, dict[str, Any]] = PLAIN | {
     "MaskedPSN, half": {"kind": "MaskedPSN", "k": 4, "T": T, "lambda_init": 0.5},
     "SlidingPSN": {"kind": "SlidingPSN", "k": 3},
     "SlidingPSN, drawn": {"kind": "SlidingPSN", "k": 5, "exp_init": False},
+    **{
+        f"LIAF, {'soft' if reset is None else 'hard'}{', of the membrane' * (not related)}": {
+            "kind": "LIAF",
+            "tau": 3.0,
+            "v_reset": reset,
+            "threshold_related": related,
+            "gain": 2.5,
+        }
+        for reset in (0.0, None)
+        for related in (True, False)
+    },
+    "hears itself": {"kind": "LIF", "tau": 3.0, "v_reset": None, "recurrent": "itself", "gain": 2.5},
+    "hears itself, IF, hard": {"kind": "IF", "v_reset": 0.0, "recurrent": "itself"},
+    "hears the others": {"kind": "LIF", "tau": 3.0, "v_reset": None, "decay_input": False, "recurrent": "others"},
+    "hears the others, hard, detached": {
+        "kind": "LIF",
+        "tau": 3.0,
+        "v_reset": 0.0,
+        "decay_input": False,
+        "detach_reset": True,
+        "recurrent": "others",
+    },
     "NonSpikingLIF": {"kind": "NonSpikingLIF", "tau": 3.0, "decode": None, "gain": 2.5},
 }
-OURS = {"kind", "gain", "most", "surrogate", "k"}
+OURS = {"kind", "gain", "most", "surrogate", "k", "recurrent"}
 STATES = {"IF": "m", "LIF": "m", "ParametricLIF": "m", "GatedLIF": "m", "PSN": "m", "MaskedPSN": "m", "SlidingPSN": "m"}
 MEMORIES = {"w": "w", "m": "m", "c": "i", "u": "u"}
 
@@ -79,6 +101,7 @@ def case(options, x, v0, seen):
     import numpy as np
     import torch
     from spikingjelly.activation_based import neuron, surrogate
+    from spikingjelly.activation_based.layer import container
 
     kind = options["kind"]
     given = {key: value for key, value in options.items() if key not in OURS or (key == "k" and "PSN" in kind)}
@@ -93,8 +116,11 @@ def case(options, x, v0, seen):
         given["surrogate_function"] = surrogate.ATan(alpha=2.0)
     np.random.seed(0)  # noqa: NPY002  (of which GLIF draws its gates)
     torch.manual_seed(0)
+    if kind == "LIAF":
+        given["act"] = torch.tanh
     layer = getattr(neuron, f"{kind}{'' if 'PSN' in kind else 'Node'}")(**given).to(x.dtype)
-    layer.step_mode = STATES.get(kind, "s")
+    recurrent = options.get("recurrent")
+    layer.step_mode = "s" if recurrent else STATES.get(kind, "s")
     fire = layer.surrogate_function
     forward = fire.forward
 
@@ -109,7 +135,7 @@ def case(options, x, v0, seen):
     fire.forward = watched
     if kind == "KLIF":
         layer.k.data.fill_(options["k"])
-    if kind in ("IF", "LIF", "ParametricLIF"):
+    if kind in ("IF", "LIF", "ParametricLIF") and not recurrent:
         layer.store_v_seq = True
         layer.v = v0
         return layer(x), {"v": layer.v_seq}, dict(layer.named_parameters())
@@ -119,12 +145,22 @@ def case(options, x, v0, seen):
         seen[:] = [row for u in seen for row in u.reshape(-1, *x.shape[1:])]
         return out, {}, dict(layer.named_parameters())
     layer.v = v0
+    net: Any = layer
+    if recurrent == "itself":
+        net = container.ElementWiseRecurrentContainer(layer, torch.add)
+    elif recurrent == "others":
+        net = container.LinearRecurrentContainer(layer, 5, 5)
+        wires = torch.Generator().manual_seed(0)
+        for p in net.rc.parameters():
+            drawn = 0.4 * torch.randn(p.shape, generator=wires, dtype=torch.float32).to(x.dtype)
+            # What comes in comes in, and a little of the others' inputs.
+            p.data = drawn if p.ndim == 1 else torch.cat([0.2 * drawn[:, :5] + torch.eye(5), drawn[:, 5:]], 1).to(x.dtype)
     out, records = [], []
     for step in x:
-        out.append(layer(step))
+        out.append(net(step))
         records.append({"v": layer.v} | {name: getattr(layer, key) for key, name in MEMORIES.items() if key in layer._memories})
     states = {name: torch.stack([record[name] for record in records]) for name in records[0]}
-    return torch.stack(out), states, dict(layer.named_parameters())
+    return torch.stack(out), states, {key.replace(".", "_"): value for key, value in net.named_parameters()}
 
 
 @cache

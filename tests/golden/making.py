@@ -1,10 +1,11 @@
 """What the makers of golden traces share: inputs that stay clear of thresholds, gradients, the file that keeps them.
 
-A maker (`make_snntorch.py`, `make_spikingjelly.py`, `make_norse.py`, `make_spyx.py`) runs neurons of one library, its `CASES`, on
-`x[T, B, N]` from `v0[B, N]`. Kept are the outputs `s`, the state as the library records it (`v`, `i`, `w`, ...), and the gradients
-`d:...` of the loss sum(weights * s), whose weights differ by step, with respect to `x`, `v0` and the parameters `p:...`. Inputs
-that bring a membrane within MARGIN of a threshold are drawn again, so that spikes are the same in any order of rounding; in the
-cases called exact they are multiples of 2^-6 whose arithmetic is exact, ties included. "surrogates" holds slopes at distances `u`.
+A maker (`make_snntorch.py`, `make_spikingjelly.py`, `make_norse.py`, `make_spyx.py`, `make_jaxpike.py`) runs neurons of one
+library, its `CASES`, on `x[T, B, N]` from `v0[B, N]`. Kept are the outputs `s`, the state as the library records it (`v`, `i`, `w`,
+...), and the gradients `d:...` of the loss sum(weights * s), whose weights differ by step, with respect to `x`, `v0` and the
+parameters `p:...`. Inputs that bring a membrane within MARGIN of a threshold are drawn again, so that spikes are the same in any
+order of rounding; in the cases called exact they are multiples of 2^-6 whose arithmetic is exact, ties included. "surrogates" holds
+slopes at distances `u`.
 """
 
 from __future__ import annotations
@@ -50,6 +51,38 @@ def torch_run(case: Callable[..., tuple[Any, dict[str, Any], dict[str, Any]]], o
     return run
 
 
+def jax_run(case: Callable[..., Trace], options: dict[str, Any], given: dict[str, Any]) -> Callable[..., Any]:
+    """The run of one case of a library of JAX: `case(options, x, v0, parameters, see) -> {"s": outputs, state: ...}`.
+
+    `see` looks at a distance from the threshold, and gives it back.
+    """
+    import jax
+    import jax.numpy as jnp
+
+    def run(x, v0, weights, dtype="float32"):
+        seen: list[np.ndarray] = []
+
+        def see(u):
+            seen.append(np.abs(np.asarray(u)).reshape(-1, *v0.shape).min(0))
+            return u
+
+        def loss(x, v0, parameters):
+            kept = case(options, x, v0, parameters, lambda u: u)
+            return (weights * kept["s"]).sum(), kept
+
+        with jax.enable_x64(dtype == "float64"):
+            parameters = {key: jnp.asarray(value, dtype) for key, value in given.items()}
+            arguments = jnp.asarray(x, dtype), jnp.asarray(v0, dtype), parameters
+            case(options, *arguments, see)
+            (_, kept), gradients = jax.value_and_grad(loss, (0, 1, 2), has_aux=True)(*arguments)
+        trace = {"x": x, "v0": v0, "weights": weights, **kept, "d:x": gradients[0], "d:v0": gradients[1]}
+        trace |= {f"p:{key}": value for key, value in parameters.items()} | {f"d:{key}": g for key, g in gradients[2].items()}
+        margin = np.min(seen, 0) if seen else np.full(v0.shape, np.inf)
+        return {key: np.asarray(value) for key, value in trace.items()}, margin
+
+    return run
+
+
 def torch_slopes(surrogates: dict[str, Any]) -> Trace:
     """Slopes at U of surrogates of torch, `{call: function}`."""
     import torch
@@ -70,7 +103,8 @@ def make(library: str, name: str, options: dict[str, Any], run: Run) -> Trace:
     weights = weights.astype(np.float32)
     if "x" in options:
         x = np.asarray(options["x"], np.float32)[:, None, None]
-        return run(name, x, np.zeros((1, 1), np.float32), weights[: len(x), :1, :1])[0]
+        v0 = np.full((1, 1), options.get("rest", 0.0), np.float32)
+        return run(name, x, v0, weights[np.arange(len(x)) % T, :1, :1])[0]
     if "exact" in name:
         x = rng.choice([-0.5, 0, 0.25, 0.5, 63 / 64, 1, 65 / 64, 2], (10, B, N)).astype(np.float32)
         x[0] = [1, 63 / 64, 65 / 64, 2, -1]

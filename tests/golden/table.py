@@ -1,6 +1,6 @@
 """Measures every neuron beside its source and writes the table of docs/neurons.md: `python -m tests.golden.table`.
 
-Beside the golden traces of four libraries, on the neurons of the parity tests; what no library has, beside the equations of its
+Beside the golden traces of five libraries, on the neurons of the parity tests; what none or one has, beside the equations of its
 source in float64. An error of a state is relative to its largest value (or to 1), one of a gradient to its largest value.
 """
 
@@ -22,7 +22,7 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "neurons.md"
 BEGIN, END = "<!-- models: python -m tests.golden.table -->", "<!-- end of models -->"
 HEAD = ["model", "source", "beside", "outputs that differ", "state", "gradient", "what departs from it", "held by"]
 
-LIBRARIES = {"snntorch": "snnTorch", "spikingjelly": "SpikingJelly", "norse": "Norse", "spyx": "spyx"}
+LIBRARIES = {"snntorch": "snnTorch", "spikingjelly": "SpikingJelly", "norse": "Norse", "spyx": "spyx", "jaxpike": "jaxpike"}
 EQUATIONS = "its equations in float64"
 
 DEPARTS = {
@@ -40,7 +40,7 @@ DEPARTS = {
     "GLIF": "values learned as declared, the paper's by their logits; its reset is written a step later",
     "IF": "",
     "IntegerLIF": "default time constant",
-    "Izhikevich": "the membrane is held between -200 mV and 10 mV above the threshold; it starts at its fixed point",
+    "Izhikevich": "its parabola is held 10 mV above the threshold, its membrane at -200 mV; it starts at its fixed point",
     "KLIF": "k is learned by its logarithm",
     "Lapicque": "an exponential leak by default; Euler's beyond R C < dt is refused",
     "Late": "",
@@ -54,15 +54,6 @@ DEPARTS = {
     "Synaptic": "",
     "TernaryLIF": "default time constant",
 }
-
-PINS = {
-    "AdLIF": "test_neurons_adaptive.py::test_worked_example",
-    "SEAdLIF": "test_neurons_adaptive.py::test_worked_example",
-    "EFAdLIF": "test_neurons_adaptive.py::test_worked_example",
-    "BRF": "test_neurons_resonators.py::test_balanced_example",
-    "Izhikevich": "test_neurons_nonlinear.py::test_worked_example",
-}
-"""The tests of those that no golden trace has; the others' is `test_the_same_neuron` of test_parity_LIBRARY.py."""
 
 
 class Error(NamedTuple):
@@ -95,8 +86,7 @@ def _worst(errors: list[Any]) -> float:
 
 def traces() -> Iterator[Error]:
     """Each case of the golden traces."""
-    snntorch, spikingjelly, norse, spyx = (importlib.import_module(f"tests.test_parity_{name}") for name in LIBRARIES)
-    late = {"PSU_LIF, parallel", "RLIF", "CuBaLIF"}
+    snntorch, spikingjelly, norse, spyx, jaxpike = (importlib.import_module(f"tests.test_parity_{name}") for name in LIBRARIES)
     for name in snntorch.EQUAL:
         yield _case("snntorch", snntorch.EQUAL[name], snntorch.reference(name), snntorch.but(name))
     for name in spikingjelly.CASES:
@@ -105,7 +95,9 @@ def traces() -> Iterator[Error]:
         kept = parity.golden("norse")[name]
         yield _case("norse", norse.EQUAL[name], kept, norse.but(name, kept))
     for name in spyx.EQUAL:
-        yield _case("spyx", spyx.EQUAL[name], spyx.reference(name), ("d:v0",) if name in late else ())
+        yield _case("spyx", spyx.EQUAL[name], spyx.reference(name), spyx.but(name))
+    for name in jaxpike.EQUAL:
+        yield _case("jaxpike", jaxpike.EQUAL[name], parity.golden("jaxpike")[name], jaxpike.but(name))
 
 
 def _case(library: str, of: Callable[..., Any], kept: parity.Trace, but: tuple[str, ...]) -> Error:
@@ -205,19 +197,19 @@ PAPERS: dict[str, tuple[Any, Callable[..., Any], float, tuple[str, ...]]] = {
 """The neuron, its source's equations, the size of its input, its states in the order of what the equations yield."""
 
 
-def equations() -> Iterator[Error]:
-    """Each neuron that no library has, on 100 steps of 24 neurons under normal inputs, in float32."""
-    for name, (neuron, recursion, size, parts) in PAPERS.items():
-        xs = (size * np.random.default_rng(1).normal(0.7, 0.5, (100, 24))).astype(np.float32)
-        truth, *states = map(np.stack, zip(*recursion(xs.astype(np.float64)), strict=True))
-        found = parity.played(neuron, xs)
-        differ = np.asarray(found["s"]) != truth
-        same = ~differ.any(0)  # where a spike differs, all that follows does
-        errors = [
-            np.abs(np.asarray(found[part]) - state)[:, same].max() / max(1.0, np.abs(state).max())
-            for part, state in zip(parts, states, strict=True)
-        ]
-        yield Error((name,), EQUATIONS, truth.size, int(differ.sum()), _worst(errors), math.nan)
+def beside_its_equations(name: str) -> Error:
+    """A neuron of PAPERS on 100 steps of 24 neurons under normal inputs, in float32."""
+    neuron, recursion, size, parts = PAPERS[name]
+    xs = (size * np.random.default_rng(1).normal(0.7, 0.5, (100, 24))).astype(np.float32)
+    truth, *states = map(np.stack, zip(*recursion(xs.astype(np.float64)), strict=True))
+    found = parity.played(neuron, xs)
+    differ = np.asarray(found["s"]) != truth
+    same = ~differ.any(0)  # where a spike differs, all that follows does
+    errors = [
+        np.abs(np.asarray(found[part]) - state)[:, same].max() / max(1.0, np.abs(state).max())
+        for part, state in zip(parts, states, strict=True)
+    ]
+    return Error((name,), EQUATIONS, truth.size, int(differ.sum()), _worst(errors), math.nan)
 
 
 # ---- the table ------------------------------------------------------------------------------------------------------------------
@@ -232,11 +224,11 @@ def rows(errors: list[Error]) -> Iterator[list[str]]:
             library if library == EQUATIONS else f"{library} ({sum(e.beside == library for e in mine)})" for library in libraries
         )
         outputs = f"{sum(e.differ for e in mine)} of {sum(e.outputs for e in mine):,}"
-        keys = [key for key, library in LIBRARIES.items() if library in libraries]
-        pin = PINS.get(name) or ", ".join(f"test_parity_{key}.py" for key in keys)
+        pins = [f"test_parity_{key}.py" for key, library in LIBRARIES.items() if library in libraries]
+        pins += ["test_parity_papers.py"] * (EQUATIONS in libraries)
         found = _worst([e.state for e in mine]), _worst([e.gradient for e in mine])
         worst = ("-" if math.isnan(error) else f"{error:.0e}" if error else "0" for error in found)
-        yield [f"`{name}`", source(cls), beside, outputs, *worst, DEPARTS[name] or "-", pin]
+        yield [f"`{name}`", source(cls), beside, outputs, *worst, DEPARTS[name] or "-", ", ".join(pins)]
 
 
 def write(table: list[list[str]]) -> None:
@@ -249,4 +241,4 @@ def write(table: list[list[str]]) -> None:
 
 
 if __name__ == "__main__":
-    write(list(rows([*traces(), *equations()])))
+    write(list(rows([*traces(), *map(beside_its_equations, PAPERS)])))
