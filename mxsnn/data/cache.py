@@ -145,7 +145,8 @@ class Cached:
         except OSError:  # reading it says what is wrong
             return None
         drawn = (self.encoded.seed, index) if encoding.keyed else None
-        told = self._made_by, files, origin[1], encoding.specs, encoding.sensor_size, drawn
+        camera = self.encoded.camera if encoding.filmed else None
+        told = self._made_by, files, origin[1], encoding.specs, encoding.sensor_size, drawn, camera
         return hashlib.sha256(repr(told).encode()).hexdigest()
 
     def _one(self, index: int) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 
 from mxsnn.data.datasets import Recordings
 from mxsnn.errors import UserError
-from mxsnn.events import Events
+from mxsnn.events import Events, Frames
 from mxsnn.events.tonic import Encoding
 
 
@@ -17,7 +17,8 @@ class Encoded:
     """Recordings through an encoding; in training (where an epoch is given) through the augmented one, if there is one.
 
     What a sample looks like depends on (seed, epoch, index) alone. Recordings that are frames already are taken as they are, where
-    the encoding is None.
+    the encoding is None. An encoding of a camera's frames, one that begins with `Held`, sees those of
+    `camera`; None: of the only one.
 
     Raises: UserError for an augmentation that may make of a class what is none, as a flip where only one side is labelled, and for
       an encoding that augments.
@@ -27,6 +28,7 @@ class Encoded:
     encoding: Encoding | None
     augmented: Encoding | None = None
     seed: int = 0
+    camera: str | None = None
 
     def __post_init__(self) -> None:
         if self.encoding is not None and self.encoding.random:
@@ -60,8 +62,22 @@ class Encoded:
             raise self.wrong(index, f"is of a sensor of {recording.sensor_size} pixels, the data set's is of {sensor}")
         return recording
 
+    def film(self, index: int) -> Frames:
+        """The frames of the camera. Raises: UserError where a recording holds none, not of this camera, or of several."""
+        there = self.recordings.recording(index).frames
+        names = ", ".join(there)
+        if not there:
+            raise self.wrong(index, "holds no frames of a camera")
+        if self.camera is None and len(there) > 1:
+            raise self.wrong(index, f"holds the frames of several cameras, {names}; say of which")
+        name = self.camera or names
+        if name not in there:
+            raise self.wrong(index, f"holds no frames of a camera {name!r}, but of {names}")
+        return there[name]
+
     def _one(self, index: int, epoch: int | None) -> np.ndarray:
-        recording = self.recordings[index]
+        filmed = self.encoding is not None and self.encoding.filmed
+        recording = self.film(index) if filmed else self.recordings[index]
         if self.encoding is None:
             if not isinstance(recording, np.ndarray):
                 raise self.wrong(index, "is events; give an encoding, such as TimeFrames(bins=16, start=0, stop=100000)")

@@ -57,6 +57,42 @@ class Resident(OnDevice):
         return self._labels[indices]
 
 
+class _Together:
+    def __init__(self, one: Source, other: Source):
+        self._parts = one, other
+
+    def __len__(self) -> int:
+        return len(self._parts[0])
+
+    def frames(self, indices: np.ndarray, epoch: int | None) -> np.ndarray | jax.Array:
+        return _joined(*(part.frames(indices, epoch) for part in self._parts))
+
+    def labels(self, indices: np.ndarray, epoch: int | None) -> np.ndarray:
+        return self._parts[0].labels(indices, epoch)
+
+
+class _TogetherOnDevice(_Together, OnDevice): ...
+
+
+def together(one: Source, other: Source) -> Source:
+    """Two sources of the same samples as one: side by side as channels, `[B, T, H, W, C + D]` float32, the labels of the first.
+
+    Raises: UserError where their frames have not the same numbers of steps and pixels.
+    """
+    parts = one, other
+    shapes = [part.frames(np.arange(1), None).shape[1:] for part in parts]
+    if shapes[0][:-1] != shapes[1][:-1] or len(one) != len(other):
+        got = " and ".join(f"{len(part)} of {list(shape)}" for part, shape in zip(parts, shapes, strict=True))
+        raise UserError(f"seen together, both have as many samples, steps and pixels [T, H, W, C]; got {got}")
+    on_device = all(isinstance(part, OnDevice) for part in parts)
+    return (_TogetherOnDevice if on_device else _Together)(one, other)
+
+
+@jax.jit
+def _joined(*parts: jax.Array) -> jax.Array:
+    return jnp.concatenate([part.astype(jnp.float32) for part in parts], -1)
+
+
 _take = jax.jit(lambda frames, indices: frames[indices])
 
 

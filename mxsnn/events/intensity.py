@@ -256,10 +256,6 @@ class Difference(FrameTransform):
         return values - xp.concatenate([values[:1], values[:-1]])
 
 
-#: All of them.
-INTENSITY = (DirectCurrent, Rate, LinearLatency, LogLatency, LogIntensity, Delta, Difference)
-
-
 def hold(frames: Frames, bins: int, start: int, stop: int) -> np.ndarray:
     """The frame that is known at the end of each of `bins` equal parts of the window [start, stop) us, those of `frames_by_time`.
 
@@ -281,6 +277,39 @@ def hold(frames: Frames, bins: int, start: int, stop: int) -> np.ndarray:
     if len(numbers):
         images[shown >= 0] = np.asarray(frames.images[numbers])[which]
     return images.reshape(*images.shape[:3], -1) if images.ndim == 4 else images[..., None]
+
+
+@dataclass(frozen=True)
+class Held:
+    """A camera's frames in steps: for each of `bins` equal parts of [start, stop) us the frame known at its end (`hold`).
+
+    It begins an encoding of a camera's `Frames`, as `TimeFrames` one of events: [bins, H, W, C] of the images' type.
+    """
+
+    bins: int
+    start: int
+    stop: int
+
+    #: Where it stands in an encoding (`mxsnn.events.tonic`).
+    makes = "frames"
+
+    def __post_init__(self) -> None:
+        check_positive("bins", self.bins)
+        window_length(self.start, self.stop)
+
+    @property
+    def dt(self) -> float:
+        """The duration of a part in ms."""
+        return (self.stop - self.start) / self.bins / 1000
+
+    def __call__(self, frames: Frames) -> np.ndarray:
+        if not isinstance(frames, Frames):
+            raise UserError(f"Held takes the frames of a camera, which a recording holds by its name; got {type(frames).__name__}")
+        return hold(frames, self.bins, self.start, self.stop)
+
+
+#: All that make frames of frames.
+INTENSITY = (DirectCurrent, Rate, LinearLatency, LogLatency, LogIntensity, Delta, Difference)
 
 
 def _frames(frames: Any) -> tuple[Any, Any]:

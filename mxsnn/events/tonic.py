@@ -22,8 +22,9 @@ from mxsnn.events._guard import RULES, Guard, TonicWarning
 from mxsnn.events.augment import Augmentation
 from mxsnn.events.encodings import Encoder
 from mxsnn.events.filters import Filter
-from mxsnn.events.intensity import FrameTransform
+from mxsnn.events.intensity import FrameTransform, Held
 from mxsnn.events.random import Key, fold_in, host_key
+from mxsnn.events.recording import Frames
 from mxsnn.events.stream import Events, check_sensor_size, from_structured, to_structured
 from mxsnn.events.transforms import TRANSFORMS
 from mxsnn.spec import build, suggestion
@@ -94,18 +95,25 @@ class Encoding(tonic.transforms.Compose):
         return dt
 
     @property
+    def filmed(self) -> bool:
+        """Whether it is for the frames of a camera (it begins with `Held`), not for events."""
+        return any(isinstance(transform, Held) for transform in self.transforms)
+
+    @property
     def window(self) -> tuple[int, int] | None:
         """[start, stop) us of the transform that makes frames, None where it has none; augmentations see the events in it alone."""
         return next((t.window for t in self.transforms if isinstance(t, Encoder)), None)
 
     def output_shape(self) -> tuple[int | None, int, int, int]:
-        """[T, H, W, C] of what a stream becomes; T is None where it depends on the recording.
+        """[T, H, W, C] of what a stream, or a colour camera's frames, become; T is None where it depends on the recording.
 
         Raises: UserError where the encoding takes no streams, or a transform does not fit the one before.
         """
         makers = [t for t in self.transforms if isinstance(t, Guard) and t.rule.makes == "frames"]
         varies = any(t.ask(t.rule.frames)[0] is None for t in makers)
-        item: Any = Events.empty(self.sensor_size)
+        width, height = self.sensor_size
+        black = Frames.make(np.zeros((1, height, width, 3), np.uint8), t=[0])
+        item: Any = black if self.filmed else Events.empty(self.sensor_size)
         with _seeded(0):
             for transform, key in self._with_keys(0):
                 if _kind(transform) == "events":  # tried on two events, which finds arguments that tonic cannot use
@@ -116,8 +124,8 @@ class Encoding(tonic.transforms.Compose):
             raise UserError(f"{self} makes no frames of a stream; end it with TimeFrames(bins, start, stop)")
         return (None if varies else item.shape[0], *item.shape[1:])
 
-    def __call__(self, events: Events | np.ndarray, seed: int | Sequence[int] = 0) -> np.ndarray:
-        """Encode a stream (`Events`, or tonic's structured array), or ready frames [T, H, W, C].
+    def __call__(self, events: Events | Frames | np.ndarray, seed: int | Sequence[int] = 0) -> np.ndarray:
+        """Encode a stream (`Events`, or tonic's structured array), a camera's `Frames`, or ready frames [T, H, W, C].
 
         The result depends on the recording and `seed` alone, one number from 0 to 2^32 - 1 or several, such as (seed, epoch,
         index): give every recording and epoch its own where `random` is True, and every recording where `keyed` is. Transform k
@@ -173,9 +181,15 @@ class Encoding(tonic.transforms.Compose):
         for k, transform in enumerate(self.transforms):
             yield transform, fold_in(key, k) if _keyed(transform) else None
 
-    def _check(self, events: Events | np.ndarray) -> None:
+    def _check(self, events: Events | Frames | np.ndarray) -> None:
         kinds = [_kind(transform) for transform in self.transforms]
-        if isinstance(events, Events):
+        if isinstance(events, Frames) != self.filmed:
+            if self.filmed:
+                raise UserError(f"{self} is for the frames of a camera, got {type(events).__name__}")
+            raise UserError(f"{self} is not for the frames of a camera; begin with Held(bins, start, stop)")
+        if isinstance(events, Frames):
+            size = events.size
+        elif isinstance(events, Events):
             size = events.sensor_size
             if "frames" not in kinds:
                 raise UserError(f"{self} makes no frames of a stream; end it with TimeFrames(bins, start, stop)")
@@ -282,6 +296,8 @@ def _check_order(encoding: Encoding) -> None:
     for k, (before, kind) in enumerate(itertools.pairwise(kinds)):
         if kind < before or (kind == before == 1):
             raise UserError(f"{encoding.specs[k + 1]} takes events, but {encoding.specs[k]} before it makes frames")
+    if encoding.filmed and not isinstance(next(iter(encoding.transforms)), Held):
+        raise UserError(f"{encoding.specs[0]} takes events, but Held takes the frames of a camera; begin with it")
     if 0 in kinds and 1 not in kinds:
         raise UserError(f"{encoding!r} makes no frames; add one that does, such as TimeFrames(bins, start, stop)")
 

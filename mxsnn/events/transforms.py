@@ -10,7 +10,7 @@ from __future__ import annotations
 from mxsnn.events.augment import AUGMENTATIONS
 from mxsnn.events.encodings import ENCODINGS
 from mxsnn.events.filters import FILTERS
-from mxsnn.events.intensity import INTENSITY
+from mxsnn.events.intensity import INTENSITY, Held
 
 #: All of them, by the name under which an experiment's configuration finds them.
-TRANSFORMS = {cls.__name__: cls for cls in (*ENCODINGS, *FILTERS, *AUGMENTATIONS, *INTENSITY)}
+TRANSFORMS = {cls.__name__: cls for cls in (*ENCODINGS, *FILTERS, *AUGMENTATIONS, Held, *INTENSITY)}
