@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 from typing import ClassVar
 
-import h5py
 import jax
 import jax.numpy as jnp
 import nir
@@ -18,7 +17,6 @@ from hypothesis import strategies as st
 
 from mxsnn import nn
 from mxsnn.discrete import charge, current, early_charge, euler, exponential
-from mxsnn.errors import UserError
 from mxsnn.interop import approximate_nir, from_nir, to_nir
 from mxsnn.neurons import (
     ALIF,
@@ -661,76 +659,11 @@ def test_layers_that_do_not_fit_are_refused() -> None:
         to_nir(nn.Spiking(IF(reset=ZERO)), (2,), dt=1.0, scheme=lambda tau, dt: tau)
 
 
-def test_graphs_that_are_no_chain_are_refused_by_the_node() -> None:
-    one = np.ones(2)
-    nodes = {
-        "input": nir.Input({"input": np.array([2])}),
-        "a": nir.Scale(one),
-        "b": nir.Scale(one),
-        "c": nir.IF(one, one),
-        "output": nir.Output({"output": np.array([2])}),
-    }
-    straight = [("input", "a"), ("a", "b"), ("b", "c"), ("c", "output")]
-    for edges, message in (
-        ([*straight, ("a", "c")], "layer a: leads to b, c; a network is a chain"),
-        ([("input", "a"), ("a", "b")], "layer b: leads to nothing"),
-        ([*straight, ("a", "d")], "edges of the graph lead to d, which is no node of it"),
-        ([*straight, ("b", "b")], r"layer b \(Scale\): hears itself; only neurons do"),
-        ([("input", "a"), ("a", "c"), ("c", "b"), ("b", "a"), ("c", "output")], "layer a: sums input, b|leads to"),
-    ):  # fmt: skip
-        with pytest.raises(ValueError, match=message):
-            from_nir(nir.NIRGraph(dict(nodes), edges, type_check=False), dt=1.0, scheme=euler)
-    looped = nir.NIRGraph(
-        {**nodes, "b": nir.Delay(one)}, [("input", "c"), ("c", "b"), ("b", "c"), ("c", "output")], type_check=False
-    )
-    with pytest.raises(ValueError, match=r"layer c \(IF\): hears itself through Delay; a cycle has one Linear, Affine or Scale"):
-        from_nir(looped, dt=1.0, scheme=euler)
-
-
-@pytest.mark.parametrize(
-    ("node", "message"),
-    [
-        (nir.Delay(np.full(2, 1.4e-3)), r"delay \(Delay\): waits 1.4 ms, no whole number of steps of 1 ms"),
-        (nir.LIF(*np.array([[0.0], [1], [0], [1]])), "its time constants must be positive and finite"),
-        (
-            nir.LIF(*np.array([[9e-3] * 2, [1] * 2, [0] * 2, [1] * 2, [0, 2]])),
-            "resets differ, and some lie at the threshold or above",
-        ),
-        (nir.Linear(np.ones((2, 3, 3))), r"has weights \[2, 3, 3\]"),
-        (nir.Flatten({"input": np.array([2, 3, 4])}, 1, -1), "flattens axes 1 to -1 of 3"),
-    ],
-)
-def test_nodes_that_cannot_be_stepped_are_refused(node, message) -> None:
-    with pytest.raises(ValueError, match=message):
-        from_nir(nir.NIRGraph.from_list(node, type_check=False), dt=1.0, scheme=euler)
-
-
 def test_a_wrong_step_is_refused() -> None:
     graph = nir.NIRGraph.from_list(nir.Scale(np.ones(2)))
     for dt in (0.0, -1.0, float("nan")):
         with pytest.raises(ValueError, match="dt is the length of a step in ms, above 0"):
             from_nir(graph, dt=dt, scheme=euler)
-
-
-def test_files_that_are_no_graphs_are_one_line(tmp_path) -> None:
-    good = tmp_path / "good.nir"
-    nir.write(good, to_nir(nn.Stack(dense(3, 4), nn.Spiking(IF(reset=ZERO))), (3,), dt=1.0, scheme=euler))
-    whole = good.read_bytes()
-    (tmp_path / "empty.nir").write_bytes(b"")
-    (tmp_path / "text.nir").write_text("no graph")
-    (tmp_path / "cut.nir").write_bytes(whole[: len(whole) // 2])
-    for name, damage in (("huge.nir", {"weight": (10**7, 10**7)}), ("less.nir", {})):
-        (tmp_path / name).write_bytes(whole)
-        with h5py.File(tmp_path / name, "r+") as file:
-            group = file["node/nodes/0_linear"]
-            del group["weight"]
-            for key, shape in damage.items():
-                group.create_dataset(key, shape, np.float32, chunks=(64, 64))  # of which nothing is stored
-    for name in ("empty.nir", "text.nir", "cut.nir", "none.nir", "huge.nir", "less.nir"):
-        with pytest.raises(UserError, match=name) as error:
-            from_nir(tmp_path / name, dt=1.0, scheme=euler)
-        assert "\n" not in str(error.value)
-    assert len(from_nir(str(good), dt=1.0, scheme=euler).layers) == 2
 
 
 # ---- the nearest --------------------------------------------------------------------------------------------------------------

@@ -635,6 +635,40 @@ def test_a_graph_of_ours_is_read_by_norse(t) -> None:
     np.testing.assert_array_equal(np.stack(spikes), out)
 
 
+@pytest.mark.parametrize("way", ["all to all", "by itself"])
+def test_recurrent_neurons_in_graphs_that_snntorch_writes(t, way, tmp_path) -> None:
+    """Graphs in the graph, which nirtorch lays flat; in memory and in a file."""
+    import nir
+    from snntorch.export_nir import export_to_nir
+
+    given = {"beta": 0.75, "init_hidden": True, "reset_mechanism": "zero", "reset_delay": False}
+    rec = {"linear_features": 6} if way == "all to all" else {"all_to_all": False, "V": t.torch.linspace(-0.5, 0.5, 6)}
+    net = t.torch.nn.Sequential(t.torch.nn.Linear(5, 6), t.snn.RLeaky(**given, **rec), t.torch.nn.Linear(6, 6))
+    with t.torch.no_grad():
+        net[0].weight *= 2
+        graph = export_to_nir(net, t.torch.zeros(1, 5), ignore_dims=[0])
+        net[1].reset_mem()
+        theirs = t.torch.stack([net(t.torch.tensor(step)) for step in DENSE]).numpy()
+        net[1].reset_mem()
+        spikes = t.torch.stack([net[:2](t.torch.tensor(step)) for step in DENSE]).numpy()
+    assert 0.02 < spikes.mean() < 0.98
+    nir.write(tmp_path / "rec.nir", graph)
+    for one in (graph, tmp_path / "rec.nir"):
+        network = from_nir(one, dt=0.1, scheme=euler)
+        np.testing.assert_allclose(ours(network, DENSE)[0], theirs, rtol=1e-5, atol=1e-5)
+        assert any(isinstance(layer, nn.Recurrent) for layer in network.layers)
+
+
+def test_recurrent_graphs_that_spyx_writes_are_refused_with_the_way_out(t) -> None:
+    """They lead the input through the recurrent weights, as spyx does not."""
+    layers_of, exporter = pytest.importorskip("spyx.nn"), pytest.importorskip("spyx.nir")
+    rngs = nnx.Rngs(0)
+    layers = nnx.Linear(6, 5, rngs=rngs), layers_of.RLIF((5,), beta=0.8, rngs=rngs)
+    graph = exporter.to_nir(layers_of.Sequential(*layers), {"input": np.array([6])}, {"output": np.array([5])})
+    with pytest.raises(ValueError, match=r"w_rec \(Linear\): sums .*: lead the input to layer_1\.layer_1\.lif instead"):
+        from_nir(graph, dt=1.0, unit=1.0, scheme=euler)
+
+
 def test_the_golden_graphs_are_those_that_the_libraries_write_now(t) -> None:
     from tests.golden import make_interop
 
