@@ -15,7 +15,7 @@ from mxsnn.models.spiking_cnn import SpikingCNN
 from mxsnn.neurons import NEURONS
 
 
-@pytest.mark.parametrize("name", ["LIF", "AdLIF", "SEAdLIF", "AdEx", "Izhikevich"])
+@pytest.mark.parametrize("name", ["LIF", "Lapicque", "AdLIF", "SEAdLIF", "AdEx", "Izhikevich"])
 def test_a_network_of_any_neuron_fires_and_learns(name):
     """Whatever the units of its input, a neuron is reached by the batch norm before it, and passes gradients on."""
     model = SpikingCNN((16, 16, 2), 4, [8, 8], NEURONS[name](), rngs=nnx.Rngs(0))

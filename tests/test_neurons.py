@@ -179,6 +179,16 @@ def test_bit_exact(n, d, g, at, hard, whole):
     np.testing.assert_array_equal(state.v, membranes)
 
 
+@pytest.mark.parametrize(("precision", "fires"), [("float32", 1), ("float64", 0)])
+def test_ten_inputs_of_a_tenth_are_a_threshold_in_neither_precision(precision, fires):
+    """The sum is 1.0000001 in one and 0.9999999999999999 in the other: only multiples of powers of 1/2 tell a tie."""
+    with jax.enable_x64(precision == "float64"):
+        n, xs = IF(reset=none), jnp.full(10, 0.1, precision)
+        state, out = unroll(n, xs, n.init((), xs.dtype))
+    assert out.dtype == precision and out.tolist() == [0] * 9 + [fires]
+    assert str(state.v) == ("1.0000001" if fires else "0.9999999999999999")
+
+
 # ---- closed forms -------------------------------------------------------------------------------------------------------------
 
 SILENT = 1e9  # a threshold that is never reached

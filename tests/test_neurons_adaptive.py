@@ -83,6 +83,13 @@ def test_threshold_of_norse_is_a_state_that_decays_before_it_is_tested():
     np.testing.assert_allclose(1 + state.a, 1 + (1 - k_b) * (np.array(levels) - 1), rtol=1e-5)
 
 
+def test_the_threshold_of_norse_hardly_recovers_with_its_own_time_constant():
+    # 1/800 a second: of what a spike raised it by, a step of 1 ms takes 1.25e-6, and a sequence of 1000 steps a thousandth.
+    n = ALIF(5.0, 8e5, jump=1.0, decay=euler)
+    state, out = trace(n, [9.0] + [0.0] * 1000)
+    assert out.sum() == 1 and state.a[-1] == pytest.approx(1 - 1000 * 1.25e-6, abs=1e-4)
+
+
 def test_a_weight_of_the_mean_spike_is_a_jump():
     assert ALIF.from_weight(1.8 / -math.expm1(-1 / 200)).jump == pytest.approx(1.8, rel=1e-4)  # jaxpike's defaults: a weight of 361
     n = ALIF.from_weight(2.0, tau_threshold=50.0, dt=0.5, decay=euler, tau=7.0)

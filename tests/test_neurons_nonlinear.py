@@ -87,6 +87,25 @@ def test_worked_example(n, x, start, expected, train):
         np.testing.assert_allclose(getattr(state, name), values, rtol=2e-6, atol=6e-5)
 
 
+def before_the_reset(n, x, start, steps):
+    """What the membrane was in each step, before its spike: the next charge of each state, by a neuron that resets nothing."""
+    state = jax.tree.map(lambda first, then: np.append(first, then[:-1]), at(start), trace(n, [x] * steps, at(start))[0])
+    return dataclasses.replace(n, reset=none).step(state, jnp.float32(x))[0].v
+
+
+@pytest.mark.parametrize(
+    ("name", "charged"),
+    [
+        ("QIF", [0.345, 0.6665, 1.022, 0.345, 0.6665, 1.022]),
+        ("EIF", [0.5533, 1.0673, 0.5533, 1.0673]),
+        ("AdQIF", [0.36, 0.6473, 0.9658, 1.4153, 0.2027, 0.4261]),
+    ],
+)
+def test_worked_example_before_the_reset(name, charged):
+    n, x, start, _, train = EXAMPLES[name]
+    np.testing.assert_allclose(before_the_reset(n, x, start, len(train)), charged, atol=6e-5)
+
+
 def test_adex_is_that_of_norse_without_units():
     k, k_a, a, b, delta_t = 0.05, 0.02, 0.4, 0.3, 0.2
     xs = np.random.default_rng(0).normal(1.5, 1.0, (200, 16))
@@ -152,6 +171,16 @@ def test_nothing_overflows_under_any_input_and_reset(n, reset):
     xs = np.random.default_rng(1).normal(size=(200, 64)) * 10.0 ** np.linspace(-2, 6, 64) * getattr(n, "drive", 1.0)
     state, out = trace(n, xs)
     assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(state)) and out.any()
+
+
+@pytest.mark.parametrize("n", [QIF(10.0, dt=2e-4), AdQIF(10.0, v_rest=0.0, a=0.0, b=0.0, dt=2e-4)], ids=["QIF", "AdQIF"])
+def test_from_far_below_rest_the_membrane_returns_as_the_parabola_says(n):
+    """dv/dt = v (v - v_c) / tau is a straight line of 1/v: 1/v = 1/v_c + (1/v_0 - 1/v_c) exp(v_c t / tau)."""
+    v_0, t = np.array([-99.0, -60.0, -30.0, -5.0]), n.dt * np.arange(1, 2001)[:, None]
+    start = jax.tree.map(lambda leaf: 0 * leaf, n.init(v_0.shape))._replace(v=jnp.asarray(v_0, jnp.float32))
+    state, out = trace(n, np.zeros((2000, 4)), start)
+    np.testing.assert_allclose(state.v, 1 / (1 / 0.8 + (1 / v_0 - 1 / 0.8) * np.exp(0.8 * t / n.tau)), rtol=5e-3)
+    assert not out.any()
 
 
 def test_the_upswing_is_an_exponential_up_to_its_bound():

@@ -91,6 +91,14 @@ def test_complementary_potential_of_the_example():
     np.testing.assert_allclose(m, [0, 1, 0.5664, 1.357, 0.7522, 1.4698], atol=6e-5)
 
 
+@pytest.mark.parametrize(("name", "charged"), [("KLIF", [0.6, 1.05, 0.6, 1.05]), ("KLIF, scale undone", [0.6, 0.9, 1.05, 0.6])])
+def test_scaled_membrane_of_the_example_before_its_reset(name, charged):
+    n, xs, _, _ = EXAMPLES[name]
+    v = np.append(0, trace(n, xs)[0].v[:-1])
+    kept = dataclasses.replace(n, reset=none, undo=KLIF().undo)  # what a reset would find
+    np.testing.assert_allclose(kept.step(n.init((4,))._replace(v=v), jnp.asarray(xs))[0].v, charged, atol=6e-5)
+
+
 def test_gated_example():
     n = GLIF(tau=QUARTER, leak=0.5 / 12, jump=0.5, threshold=0.5, fire=AT)  # all gates, and c, are 1/2
     charged, k = np.array([0.3542, 0.5755, 0.284, 0.5317, 0.2703, 0.5231]), 1 - 0.5 * 0.75

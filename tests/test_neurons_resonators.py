@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mxsnn import unroll
@@ -187,6 +187,8 @@ def test_from_euler_refuses_what_diverges(b, omega, dt):
 
 
 @given(turn=st.floats(1e-3, 0.99), dt=st.sampled_from([0.01, 0.5, 1.0, 3.0]))
+@example(turn=0.999, dt=1.0)  # to where dt omega is nearly 1, and nearly all of a step is turned
+@example(turn=0.9999, dt=0.5)
 def test_boundary_keeps_the_length_of_a_step_to_the_digit(turn, dt):
     omega = turn / dt
     p = float(boundary(omega, dt))

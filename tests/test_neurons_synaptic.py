@@ -191,6 +191,13 @@ def snntorch_alpha(xs, alpha, beta, zero):
     return np.stack(membranes)
 
 
+def test_the_factor_of_its_code_is_not_that_of_its_documentation():
+    # ln alpha / (ln beta - ln alpha) + 1 = ln beta / (ln beta - ln alpha), and not ln alpha / ln beta - ln alpha + 1: 0.9, 0.8.
+    of_an_impulse = np.asarray(trace(cleared(), np.eye(1, 2)[0])[0].v)[1]
+    assert of_an_impulse / (0.9 - 0.8) == pytest.approx(1.8945, abs=6e-5)
+    assert math.log(0.9) / math.log(0.8) - math.log(0.9) + 1 == pytest.approx(1.5775, abs=6e-5)
+
+
 def cleared(**options):
     return NextStepReset(Alpha.from_alpha_beta(0.9, 0.8, reset=detached(HARD), reset_current=detached(HARD), **options))
 

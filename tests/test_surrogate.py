@@ -170,6 +170,7 @@ TABLE = {
     "more.se_adlif()": even(1, 0.6065, 0.0821, 0.0067),
     "more.snnax_piecewise(0.8)": even(1, 1, 1, 0),
     "more.sparch_boxcar()": [0, 0, 1, 1, 1, 0, 0],
+    "scaled(sign_log_abs(10.0), 0.1)": even(1, 0.5, 0.1667, 0.0909),  # what SNNAX calls superspike(10)
 }
 
 
@@ -187,7 +188,7 @@ def test_every_alias_is_finite_far_from_the_threshold(name):
 
 
 def test_every_surrogate_and_every_alias_is_in_the_table():
-    assert {call.partition("(")[0] for call in TABLE} == {fire.slope.__name__ for fire in ALL} | set(ALIASES)
+    assert {call.partition("(")[0] for call in TABLE} == {fire.slope.__name__ for fire in ALL} | set(ALIASES) | {"scaled"}
 
 
 # ---- libraries ------------------------------------------------------------------------------------------------------------------
