@@ -1,4 +1,4 @@
-"""Checkpoints as archives, archives as weights; graphs and weights that torch's libraries wrote, run as they ran them."""
+"""Archives as weights; graphs and weights that torch's libraries wrote, run as they ran them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ import pytest
 from flax import nnx
 
 from mxsnn import nn
-from mxsnn.cli import main
 from mxsnn.discrete import charge, euler
 from mxsnn.errors import UserError
-from mxsnn.interop import convert_weights, from_nir, load_weights, read_weights
+from mxsnn.interop import from_nir, load_weights, read_weights
 from mxsnn.neurons import LIF, PLIF
 from mxsnn.reset import detached, subtract, to_value
 from mxsnn.surrogate import spikingjelly
@@ -162,97 +161,7 @@ def test_archives_that_are_none_are_one_line(tmp_path) -> None:
     assert list(read_weights(good)) == ["a"]
 
 
-def test_the_command_says_what_is_wrong_in_a_line(tmp_path, capsys) -> None:
-    (tmp_path / "there.npz").write_bytes(b"mine")
-    for arguments, message in (
-        (["a.pt", str(tmp_path / "out.bin")], "weights are written as .npz; name it out.npz"),
-        (["a.pt", str(tmp_path / "there.npz")], "there.npz exists; choose another name, or replace it by --overwrite"),
-    ):
-        assert main(["convert-weights", *arguments]) == 2
-        error = capsys.readouterr().err
-        assert message in error and error.count("\n") == 1
-    assert (tmp_path / "there.npz").read_bytes() == b"mine"
-
-
-def test_without_torch_the_command_says_so(tmp_path) -> None:
-    """In a process whose torch cannot be imported, whether it is installed or not."""
-    code = (
-        "import sys; sys.modules['torch'] = None\nfrom mxsnn.cli import main\nsys.exit(main(['convert-weights', 'a.pt', 'b.npz']))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parents[1])
-    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "torch, which is not installed" in done.stderr
-
-
 def test_interop_does_not_import_the_libraries_by_itself() -> None:
     code = "import mxsnn.interop, sys; print({'torch', 'snntorch', 'spikingjelly', 'nir'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=Path(__file__).parents[1], check=True)
     assert done.stdout.strip() == "set()"
-
-
-@pytest.mark.peers
-def test_a_checkpoint_becomes_an_archive_of_its_tensors(tmp_path, capsys) -> None:
-    torch = pytest.importorskip("torch")
-    state = {
-        "fc.weight": torch.randn(3, 2),
-        "half": torch.ones(2, dtype=torch.bfloat16),
-        "file": torch.tensor(7),
-        "mask": torch.tensor([True, False]),
-        "turned": torch.arange(6.0).reshape(2, 3).T,
-    }
-    torch.save(state, tmp_path / "a.pt")
-    torch.save({"epoch": 3, "model": state}, tmp_path / "b.pt")
-    assert main(["convert-weights", str(tmp_path / "a.pt"), str(tmp_path / "a.npz")]) == 0
-    told = capsys.readouterr().out
-    assert "fc.weight  float32  3x2" in told and "file       int64    a number" in told and "a.npz: 5 arrays" in told
-    assert main(["convert-weights", str(tmp_path / "b.pt"), str(tmp_path / "b.npz"), "--key", "model"]) == 0
-    for name in ("a.npz", "b.npz"):
-        found = read_weights(tmp_path / name)
-        assert list(found) == list(state) and found["half"].dtype == np.float32
-        for key, tensor in state.items():
-            np.testing.assert_array_equal(found[key], tensor.float().numpy() if key == "half" else tensor.numpy())
-    assert not list(tmp_path.glob("*.part"))
-    convert_weights(tmp_path / "a.pt", tmp_path / "a.npz", overwrite=True)
-
-
-class Code:
-    """What a checkpoint may hold beside weights: unpickled, it would run."""
-
-    def __reduce__(self):
-        return print, ("this ran",)
-
-
-@pytest.mark.peers
-def test_checkpoints_that_are_no_state_dicts_are_refused_in_a_line(tmp_path, capsys) -> None:
-    torch = pytest.importorskip("torch")
-    tensors = {"w": torch.ones(2)}
-    saved = {
-        "code.pt": {"w": torch.ones(2), "more": Code()},
-        "module.pt": torch.nn.Linear(2, 2),
-        "tensor.pt": torch.ones(3),
-        "empty.pt": {},
-        "nested.pt": {"epoch": 3, "model": tensors, "optimizer": {"lr": 0.1}},
-    }
-    for name, value in saved.items():
-        torch.save(value, tmp_path / name)
-    (tmp_path / "text.pt").write_text("weights")
-    (tmp_path / "none.pt").write_bytes(b"")
-    whole = (tmp_path / "nested.pt").read_bytes()
-    (tmp_path / "cut.pt").write_bytes(whole[: len(whole) // 2])
-    messages = {
-        "code.pt": "holds code as well as weights; save it anew by torch.save(model.state_dict(), ...)",
-        "module.pt": "holds code as well as weights",
-        "tensor.pt": "holds no state dict of tensors by name, but Tensor",
-        "empty.pt": "holds no state dict of tensors by name",
-        "nested.pt": "is no state dict: 'epoch' is no tensor, but int; say which: --key model",
-        "text.pt": "",
-        "none.pt": "",
-        "cut.pt": "cannot be read",
-        "gone.pt": "no such file",
-    }
-    for name, message in messages.items():
-        assert main(["convert-weights", str(tmp_path / name), str(tmp_path / "out.npz")]) == 2, name
-        shown = capsys.readouterr()
-        assert name in shown.err and message in shown.err and shown.err.count("\n") == 1, shown.err
-        assert "this ran" not in shown.out and not (tmp_path / "out.npz").exists()
-    assert main(["convert-weights", str(tmp_path / "nested.pt"), str(tmp_path / "out.npz"), "--key", "best"]) == 2
-    assert "has no entry 'best'; it holds epoch, model, optimizer" in capsys.readouterr().err

@@ -16,7 +16,7 @@ def add(parser: ArgumentParser) -> None:
 
 
 def run(checkpoint: Path, out: Path, key: str | None, overwrite: bool) -> None:
-    from mxsnn.interop.weights import convert_weights
+    from mxsnn.interop import convert_weights
 
     weights = convert_weights(checkpoint, out, key=key, overwrite=overwrite)
     width = max(map(len, weights))

@@ -1,12 +1,13 @@
 """Networks of other libraries as networks of mxsnn, and back. Those libraries are imported where they are used."""
 
 from mxsnn.interop.approximate_nir import Deviation, LayerDeviation, approximate_nir
+from mxsnn.interop.checkpoints import convert_weights
 from mxsnn.interop.from_nir import from_nir
 from mxsnn.interop.from_torch import from_torch
 from mxsnn.interop.starting import StartingAt
 from mxsnn.interop.to_nir import to_nir
 from mxsnn.interop.to_torch import to_snntorch, to_spikingjelly
-from mxsnn.interop.weights import convert_weights, load_weights, read_weights
+from mxsnn.interop.weights import load_weights, read_weights
 
 __all__ = [
     "Deviation",

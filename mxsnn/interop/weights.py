@@ -1,9 +1,7 @@
-"""Checkpoints of torch as archives of plain arrays, and their arrays as the weights of a network."""
+"""Archives of plain arrays as the weights of a network."""
 
 from __future__ import annotations
 
-import os
-import zipfile
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,79 +16,6 @@ from mxsnn.interop.chain import channels_last, columns, flattened, kernel_of
 from mxsnn.neurons import named
 
 Weights = dict[str, np.ndarray]
-
-
-def convert_weights(checkpoint: Path | str, out: Path | str, *, key: str | None = None, overwrite: bool = False) -> Weights:
-    """Writes the tensors of a state dict that torch saved as an .npz of arrays by the same names, and returns them.
-
-    `key` names the state dict in a checkpoint that holds more. Only tensors and plain containers are loaded (weights_only=True), no
-    code. Types that NumPy has not, such as bfloat16, become float32. The archive appears whole or not at all. Raises UserError
-    where torch is not installed, for files that it refuses, for what is no state dict, and where `out` exists.
-    """
-    checkpoint, out = Path(checkpoint), Path(out)
-    if out.suffix != ".npz":
-        raise UserError(f"{out}: weights are written as .npz; name it {out.with_suffix('.npz').name}")
-    if out.exists() and not overwrite:
-        raise UserError(f"{out} exists; choose another name, or replace it by --overwrite")
-    try:
-        import torch
-    except ModuleNotFoundError as error:
-        raise UserError(
-            "checkpoints of torch are read by torch, which is not installed; install it by: pip install torch"
-        ) from error
-    if not checkpoint.is_file():
-        raise UserError(f"{checkpoint}: no such file")
-    try:
-        found = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    except Exception as error:  # it raises whatever a damaged file leads it into
-        first = str(error).strip().partition("\n")[0]
-        refused = "holds code as well as weights" if "weights_only" in str(error) else "cannot be read"
-        raise UserError(
-            f"{checkpoint}: {refused}; save it anew by torch.save(model.state_dict(), ...) ({type(error).__name__}: {first})"
-        ) from error
-    arrays = {name: _array(torch, tensor) for name, tensor in _state_dict(torch, checkpoint, found, key).items()}
-    part = out.with_name(f"{out.name}.part")
-    try:
-        with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
-            for name, array in arrays.items():
-                with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as file:
-                    np.lib.format.write_array(file, array, allow_pickle=False)
-        os.replace(part, out)
-    finally:
-        part.unlink(missing_ok=True)
-    return arrays
-
-
-def _state_dict(torch: Any, checkpoint: Path, found: Any, key: str | None) -> dict[str, Any]:
-    if key is not None:
-        if not isinstance(found, Mapping) or key not in found:
-            names = ", ".join(map(str, found)) if isinstance(found, Mapping) else type(found).__name__
-            raise UserError(f"{checkpoint}: has no entry {key!r}; it holds {names}")
-        found = found[key]
-    if not isinstance(found, Mapping) or not found:
-        raise UserError(
-            f"{checkpoint}: holds no state dict of tensors by name, but {type(found).__name__}; save model.state_dict()"
-        )
-    others = {name: value for name, value in found.items() if not isinstance(value, torch.Tensor) or not isinstance(name, str)}
-    if not others:
-        return dict(found)
-    inside = [str(name) for name, value in others.items() if isinstance(value, Mapping) and _all_tensors(torch, value)]
-    do = f"say which: --key {' or --key '.join(inside)}" if inside else "save model.state_dict()"
-    name, value = next(iter(others.items()))
-    raise UserError(f"{checkpoint}: is no state dict: {name!r} is no tensor, but {type(value).__name__}; {do}")
-
-
-def _all_tensors(torch: Any, value: Mapping) -> bool:
-    return bool(value) and all(isinstance(v, torch.Tensor) for v in value.values())
-
-
-def _array(torch: Any, tensor: Any) -> np.ndarray:
-    tensor = tensor.detach().cpu().resolve_conj().resolve_neg()
-    tensor = tensor.to_dense() if tensor.layout != torch.strided else tensor
-    try:
-        return np.array(tensor.numpy(), order="C")
-    except (TypeError, RuntimeError):
-        return np.array(tensor.float().numpy(), order="C")
 
 
 def read_weights(path: Path | str) -> Weights:
@@ -136,7 +61,8 @@ def load_weights(
     _none("flat names {}, which is no dense layer", [path for path in flat if f"{path}.kernel" not in variables])
     values, wrong = {}, []
     for path, name in wanted.items():
-        value = _arranged(network, path, np.asarray(weights[name]), flat)
+        value = np.asarray(weights[name])
+        value = _arranged(network, path, value, flat) if value.dtype.kind in "biuf" else f"of {value.dtype}, no real numbers,"
         if isinstance(value, str) or value.shape != variables[path][...].shape:
             of = value if isinstance(value, str) else f"{list(weights[name].shape)}, for {list(variables[path][...].shape)}"
             wrong.append(f"{name} ({of} of {path})")
