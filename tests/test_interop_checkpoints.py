@@ -245,3 +245,16 @@ def test_a_folder_that_is_closed(tmp_path, capsys, monkeypatch) -> None:
     code, error = convert(capsys, tmp_path / "a.pt", tmp_path / "a.npz")
     assert code == 2 and f"{tmp_path / 'a.npz'}: cannot be written (Permission denied); choose another folder" in error
     assert [path.name for path in tmp_path.iterdir()] == ["a.pt"]
+
+
+@pytest.mark.peers
+def test_sparse_tensors_whose_values_lie_outside_are_refused(tmp_path, capsys) -> None:
+    """Which ended the process when they were made dense."""
+    torch = pytest.importorskip("torch")
+    torch.save({"w": torch.eye(3).to_sparse()}, tmp_path / "a.pt")
+    whole = (tmp_path / "a.pt").read_bytes()
+    indices = np.array([0, 1, 2, 0, 1, 2]).tobytes()
+    assert whole.count(indices) == 1
+    (tmp_path / "a.pt").write_bytes(whole.replace(indices, np.array([0, 1, 2, 0, 1, 2**40]).tobytes()))
+    code, error = convert(capsys, tmp_path / "a.pt", tmp_path / "a.npz")
+    assert code == 2 and "a.pt: cannot be read (" in error and not (tmp_path / "a.npz").exists()

@@ -45,7 +45,8 @@ def convert_weights(checkpoint: Path | str, out: Path | str, *, key: str | None 
         raise UserError(f"{checkpoint}: {'is no file' if checkpoint.exists() else 'no such file'}; name one that torch.save wrote")
     if out.exists() and out.samefile(checkpoint):
         raise UserError(f"{out} is the checkpoint itself; choose another name")
-    with warnings.catch_warnings():
+    # Unless it is asked, torch believes where a sparse tensor says that its values lie, and crashes.
+    with torch.sparse.check_sparse_tensor_invariants(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch tells of its own future, not of the file
         found = _state_dict(torch, checkpoint, _load(torch, checkpoint), key)
         arrays = _arrays(torch, checkpoint, found)
