@@ -21,9 +21,8 @@ seeds = st.integers(0, 2**32 - 1)
 
 def frames(seed: int, steps: int = 6) -> jax.Array:
     """A clip [T, 4, 5, 2], no two bins alike."""
-    return jnp.asarray(
-        np.random.default_rng(seed).poisson(0.7, (steps, 4, 5, 2)).astype(np.float32) + np.arange(steps)[:, None, None, None]
-    )
+    events = np.random.default_rng(seed).poisson(0.7, (steps, 4, 5, 2)) + np.arange(steps)[:, None, None, None]
+    return jnp.asarray(events, jnp.float32)
 
 
 def sorted_bins(clip: jax.Array) -> np.ndarray:
@@ -53,13 +52,10 @@ def test_permuted_bins_tell_nothing_of_their_order():
     """A clip and its reversal, the diagnostic pair, become the same distribution: each order as likely."""
     forwards = jnp.arange(3.0)[:, None, None, None]
     keys = jax.random.split(jax.random.key(0), 3000)
-    shown = {}
-    for name, clip in (("forwards", forwards), ("backwards", forwards[::-1])):
+    for clip in (forwards, forwards[::-1]):
         orders = np.asarray(jax.vmap(lambda k, clip=clip: controls.bins_permuted(clip, k))(keys))[:, :, 0, 0, 0]
         counts = [int((orders == order).all(1).sum()) for order in itertools.permutations(range(3))]
-        shown[name] = counts
         assert sum((count - 500) ** 2 / 500 for count in counts) < 20.5  # chi-square, 5 degrees of freedom, 99.9 %
-    assert shown["forwards"] != shown["backwards"]  # the same keys give different clips different orders of what they show
 
 
 def test_each_clip_has_its_own_order_always_the_same():
@@ -85,7 +81,7 @@ def test_polarity_is_gone_and_all_else_there(seed):
 
 
 def test_a_sign_is_no_channel():
-    with pytest.raises(ValueError, match=r"frames \(6, 4, 5, 1\) have one channel; to remove the polarity, encode both"):
+    with pytest.raises(UserError, match=r"frames \(6, 4, 5, 1\) have one channel; to remove the polarity, encode both"):
         controls.polarity_removed(frames(0)[..., :1])
 
 

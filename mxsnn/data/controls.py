@@ -26,10 +26,10 @@ def bins_permuted(frames: jax.Array, key: jax.Array) -> jax.Array:
 def polarity_removed(frames: jax.Array, key: jax.Array | None = None) -> jax.Array:
     """Every channel holds the mean of all. Destroys: which polarity. Keeps: how many events where and when.
 
-    Channels are polarities, as of `TimeFrames`. Raises: ValueError for one channel, whose sign is the polarity.
+    Channels are polarities, as of `TimeFrames`. Raises: UserError for one channel, whose sign is the polarity.
     """
     if frames.shape[-1] < 2:
-        raise ValueError(f"frames {frames.shape} have one channel; to remove the polarity, encode both in channels of their own")
+        raise UserError(f"frames {frames.shape} have one channel; to remove the polarity, encode both in channels of their own")
     return jnp.broadcast_to(_real(frames).mean(-1, keepdims=True), frames.shape)
 
 
