@@ -166,3 +166,16 @@ def test_nodes_of_graphs_in_graphs_with_one_name_are_refused() -> None:
     graph = nir.NIRGraph(outer, [("i", "sub"), ("sub", "sub.n"), ("sub.n", "o")], type_check=False)
     with pytest.raises(ValueError, match=r"layer sub: its node is called sub\.n, as another one of the graph is; rename one"):
         from_nir(graph, dt=1.0, scheme=euler)
+
+
+@pytest.mark.parametrize("dtype", [">f4", ">f8", "<f2", "<i4", "|b1"])
+def test_numbers_of_any_type_are_read(dtype) -> None:
+    """Of machines with another order of bytes, too."""
+    weight, bias = np.array([[1, 0], [1, 1], [0, 1]], dtype), np.array([1, 0, 1], dtype)
+    for node in (nir.Linear(weight), nir.Affine(weight, bias)):
+        layer = from_nir(between(node, np.array([2])), dt=1.0, scheme=euler).layers[0]
+        np.testing.assert_array_equal(layer.kernel[...], weight.T.astype(np.float32))
+    np.testing.assert_array_equal(layer.bias[...], bias.astype(np.float32))
+    one = np.array([1, 1], dtype)
+    neuron = from_nir(between(nir.IF(one, one), np.array([2])), dt=1.0, scheme=euler, unit=1.0).layers[0].neuron
+    assert neuron.resistance == neuron.threshold == 1.0

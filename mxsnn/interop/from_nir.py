@@ -90,12 +90,12 @@ class _Nodes(Neurons):
         if way[0] == "Scale":
             chain.neurons(Autapse(neuron, number(channels_last(loop[0].scale))))
         else:
-            chain.recurrent(neuron, np.asarray(loop[0].weight), _bias(chain, loop[0]))
+            chain.recurrent(neuron, np.asarray(loop[0].weight, np.float32), _bias(chain, loop[0]))
 
     # ---- layers without time --------------------------------------------------------------------------------------------------
 
     def Linear(self, chain: Chain, node: Any) -> None:
-        weight = np.asarray(node.weight)
+        weight = np.asarray(node.weight, np.float32)
         if weight.ndim != 2:
             chain.refuse(f"has weights {list(weight.shape)}", "only [out, in] is a dense layer here")
         chain.linear(weight, _bias(chain, node))
@@ -103,7 +103,7 @@ class _Nodes(Neurons):
     Affine = Linear
 
     def Conv1d(self, chain: Chain, node: Any) -> None:
-        weight, axes = np.asarray(node.weight), int(kind_of(node)[-2])
+        weight, axes = np.asarray(node.weight, np.float32), int(kind_of(node)[-2])
         if weight.ndim != axes + 2 or not weight.size:
             chain.refuse(f"has weights {list(weight.shape)}", f"give [out, in / groups] and {axes} axes of pixels")
         named = isinstance(node.padding, str) and node.padding in ("same", "valid")
@@ -175,7 +175,7 @@ def _check(chain: Chain, node: Any) -> None:
 def _bias(chain: Chain, node: Any) -> np.ndarray | None:
     """A number for each output of a layer with weights, where it has any."""
     given = getattr(node, "bias", None)
-    bias = None if given is None else np.asarray(given)
+    bias = None if given is None else np.asarray(given, np.float32)
     if bias is not None and bias.shape not in ((), (1,), (len(node.weight),)):
         chain.refuse(f"has a bias of shape {list(bias.shape)}", f"give {len(node.weight)} numbers")
     return bias if bias is None else np.broadcast_to(bias, (len(node.weight),))
