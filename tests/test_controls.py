@@ -36,7 +36,7 @@ def test_frames_under_jit_stay_what_a_network_takes(name):
     found = control(clip, key)
     np.testing.assert_allclose(jax.jit(control)(clip, key), found, rtol=1e-6)
     assert found.shape == ((1, 4, 5, 2) if name == "counts-at-once" else clip.shape)
-    assert found.dtype == jnp.float32 and control(clip.astype(jnp.bfloat16), key).dtype == jnp.bfloat16
+    assert found.dtype == jnp.float32 and control(clip.astype(jnp.bfloat16), key).dtype == jnp.bfloat16  # as it came
     np.testing.assert_allclose(found.sum(), clip.sum(), rtol=1e-6)  # no event is lost
     small = jnp.full((3, 2, 2, 2), 200, jnp.uint8)
     np.testing.assert_allclose(control(small, key).sum(), 200 * small.size)  # nor does a sum wrap

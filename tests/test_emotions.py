@@ -83,7 +83,7 @@ def test_any_combination_is_enough_and_those_without_a_class_do_not_count():
     found = rules.scores(confidences, ("AU5", "AU26", "AU27"), minimum)
     np.testing.assert_allclose(found.values, [[0.8], [0.7]])
     assert rules.missing(("AU5", "AU27")) == {}
-    assert rules.missing(("AU26",)) == {"Surprise": ("AU5",)}  # the nearest
+    assert rules.missing(("AU27",)) == {"Surprise": ("AU5",)}  # of the nearest
     with pytest.raises(UserError, match="no emotion can be told from AU26; the rules want AU5, AU26, AU27, AU99"):
         rules.scores(confidences[:, :1], ("AU26",))
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mxsnn.data.datasets import Recordings
 from mxsnn.data.protocols import PROTOCOLS, Cross, KFold, protocol_named
 from mxsnn.data.splits import (
     Split,
@@ -29,7 +30,7 @@ seeds = st.integers(0, 2**32 - 1)
 LUX = (5.0, 50.0, 500.0)
 
 
-def samples(seed: int, subjects: int = 7, each: int = 6) -> SimpleNamespace:
+def samples(seed: int, subjects: int = 7, each: int = 6) -> Recordings:
     """A data set: subjects who differ in number of clips and in classes, each performance in three lights."""
     rng = np.random.default_rng(seed)
     clips = rng.integers(1, each + 1, subjects)
@@ -39,7 +40,10 @@ def samples(seed: int, subjects: int = 7, each: int = 6) -> SimpleNamespace:
     order = rng.permutation(len(groups))
     part = tuple(f"part {g % 3}" for g in groups[order])
     conditions = {"lux": tuple(lux[k] for k in order), "fold": part}
-    return SimpleNamespace(labels=labels[order], groups=groups[order], test=groups[order] < 2, conditions=conditions)
+    names = tuple(f"person {chr(97 + k)}" for k in range(subjects))
+    identities = tuple(str(k) for k in range(len(groups)))
+    groups, labels = groups[order], labels[order]
+    return Recordings(np.zeros, labels, ("a", "b", "c", "d"), (8, 8), groups < 2, identities, groups, names, conditions)
 
 
 def whole(splits: list[Split], n: int, tested: np.ndarray) -> None:
@@ -151,14 +155,14 @@ def test_cross_condition_without_subjects_and_of_subjects_apart():
 
 
 def test_a_shared_subject_is_named():
-    groups, names = np.array([0, 0, 1, 1, 2, 2]), ("anna", "boris", "carla")
+    groups = np.array(["anna", "anna", "boris", "boris", "carla", "carla"])
     fine = Split(np.array([0, 1]), np.array([2, 3]), np.array([4, 5]))
-    assert refuse_shared_subjects(fine, groups, names) is fine
+    assert refuse_shared_subjects(fine, groups) is fine
     shared = Split(np.array([0, 1]), np.array([2]), np.array([3, 4, 5]))
     assert refuse_shared_subjects(shared, None) is shared
     with pytest.raises(UserError, match="subject boris is in validation and test; split by subject"):
-        refuse_shared_subjects(shared, groups, names)
-    with pytest.raises(UserError, match="subject 0, 1 is in train and test"):
+        refuse_shared_subjects(shared, groups)
+    with pytest.raises(UserError, match="subject anna, boris is in train and test"):
         refuse_shared_subjects(Split(np.array([0, 2]), np.array([4]), np.array([1, 3])), groups)
     with pytest.raises(UserError, match="sample 2 is in train and validation"):
         refuse_shared_subjects(Split(np.array([0, 2]), np.array([2]), np.array([4])), None)
@@ -212,15 +216,19 @@ def test_protocols_by_name():
     with pytest.raises(UserError, match="no condition 'lum'; did you mean lux"):
         protocol_named("cross('lum', 5, 50)")(data, 0.3, 0)
     with pytest.raises(UserError, match="no condition 'fold'; it has none"):
-        protocol_named("list")(SimpleNamespace(labels=data.labels, groups=None, test=data.test, conditions={}), 0.3, 0)
+        protocol_named("list")(replace(data, conditions={}), 0.3, 0)
     with pytest.raises(UserError, match="same subjects on both sides; use kfold or loso"):
         protocol_named("stratified")(data, 0.3, 0)
-    data.groups = None
     for text in ("loso", "kfold"):
         with pytest.raises(UserError, match="does not say who its subjects are; use stratified"):
-            protocol_named(text)(data, 0.3, 0)
+            protocol_named(text)(replace(data, groups=None, subjects=()), 0.3, 0)
+    with pytest.raises(UserError, match=r"subjects .'person a'. are in the official test part"):
+        protocol_named("official")(replace(data, test=np.arange(len(data)) == np.flatnonzero(data.groups == 0)[0]), 0.3, 0)
+    for text in ("stratified(1)", "kfold('x')", "cross('lux', 5, 50, count=2.5)"):
+        with pytest.raises(UserError, match="parts are a whole number from 2 on"):
+            protocol_named(text)
     with pytest.raises(UserError, match="1 parts leave nothing to train on"):
-        protocol_named("stratified(1)")(data, 0.3, 0)
+        stratified(data.labels, None, 1, 0.3, 0)
 
 
 def test_mistakes():

@@ -1,7 +1,7 @@
 """Controls: what a result is worth where order, polarity, time or the labels' meaning are taken away.
 
 Those of frames act on a sample `[T, H, W, C]`, in training and test alike, and keep its shape but where they say so, so that the
-same network can be trained on them; whole numbers become float32.
+same network can be trained on them. Sums and means of whole numbers do not wrap.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Frames = Callable[[jax.Array, jax.Array], jax.Array]
 
 def bins_permuted(frames: jax.Array, key: jax.Array) -> jax.Array:
     """The time bins in an order drawn for this clip. Destroys: order and durations. Keeps: each bin as it is."""
-    return _real(frames)[jax.random.permutation(key, len(frames))]
+    return frames[jax.random.permutation(key, len(frames))]
 
 
 def polarity_removed(frames: jax.Array, key: jax.Array | None = None) -> jax.Array:
@@ -30,17 +30,17 @@ def polarity_removed(frames: jax.Array, key: jax.Array | None = None) -> jax.Arr
     """
     if frames.shape[-1] < 2:
         raise UserError(f"frames {frames.shape} have one channel; to remove the polarity, encode both in channels of their own")
-    return jnp.broadcast_to(_real(frames).mean(-1, keepdims=True), frames.shape)
+    return jnp.broadcast_to(frames.mean(-1, keepdims=True), frames.shape)
 
 
 def counts_only(frames: jax.Array, key: jax.Array | None = None) -> jax.Array:
     """Every bin holds the mean of all. Destroys: time. Keeps: how many events where and of which polarity."""
-    return jnp.broadcast_to(_real(frames).mean(0, keepdims=True), frames.shape)
+    return jnp.broadcast_to(frames.mean(0, keepdims=True), frames.shape)
 
 
 def counts_at_once(frames: jax.Array, key: jax.Array | None = None) -> jax.Array:
     """The sum over time in one bin, `[1, H, W, C]`: as `counts_only`, with neither time to integrate."""
-    return _real(frames).sum(0, keepdims=True)
+    return frames.sum(0, keepdims=True)
 
 
 FRAMES: dict[str, Frames] = {
@@ -110,11 +110,6 @@ def chance(train: np.ndarray, n: int, classes: int, seed: int = 0) -> np.ndarray
 
 BLIND: dict[str, Callable[..., np.ndarray]] = {"majority": majority, "chance": chance}
 """Predictors that see no sample, by name, `control(train, n, classes, seed)`: every metric can be asked of them."""
-
-
-def _real(frames: jax.Array) -> jax.Array:
-    """Floats as they are; whole numbers, whose sums could wrap, as float32."""
-    return frames if jnp.issubdtype(frames.dtype, jnp.floating) else frames.astype(jnp.float32)
 
 
 def _rng(seed: int) -> np.random.Generator:

@@ -2,49 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol as Interface
 
 import numpy as np
 
 from mxsnn.data import splits
+from mxsnn.data.datasets import Recordings
 from mxsnn.data.splits import Split
 from mxsnn.errors import UserError
 from mxsnn.spec import build, suggestion
 
-
-class Samples(Interface):
-    """What a protocol asks of a data set; `mxsnn.data.datasets.Recordings` is one."""
-
-    @property
-    def labels(self) -> np.ndarray: ...
-    @property
-    def groups(self) -> np.ndarray | None: ...
-    @property
-    def test(self) -> np.ndarray: ...
-    @property
-    def conditions(self) -> Mapping[str, tuple[str | float | None, ...]]: ...
-
-
-Protocol = Callable[[Samples, float, int], list[Split]]
-"""`protocol(samples, validation, seed)`: the splits, with this part of what does not test for the selection of the model."""
+Protocol = Callable[[Recordings, float, int], list[Split]]
+"""`protocol(data, validation, seed)`: the splits, with this part of what does not test for the selection of the model."""
 
 
 @dataclass(frozen=True)
 class Official:
     """The data set's own test part."""
 
-    def __call__(self, samples: Samples, validation: float, seed: int) -> list[Split]:
-        return [splits.official(samples.labels, samples.test, validation, seed, samples.groups)]
+    def __call__(self, data: Recordings, validation: float, seed: int) -> list[Split]:
+        return [splits.official(data.labels, data.test, validation, seed, _people(data))]
 
 
 @dataclass(frozen=True)
 class LeaveOneSubjectOut:
     """Each subject tests once."""
 
-    def __call__(self, samples: Samples, validation: float, seed: int) -> list[Split]:
-        return splits.loso(samples.labels, samples.groups, validation, seed)
+    def __call__(self, data: Recordings, validation: float, seed: int) -> list[Split]:
+        return splits.loso(data.labels, _people(data), validation, seed)
 
 
 @dataclass(frozen=True)
@@ -53,8 +39,11 @@ class KFold:
 
     count: int = 5
 
-    def __call__(self, samples: Samples, validation: float, seed: int) -> list[Split]:
-        return splits.kfold(samples.labels, samples.groups, self.count, validation, seed)
+    def __post_init__(self) -> None:
+        _check(self.count)
+
+    def __call__(self, data: Recordings, validation: float, seed: int) -> list[Split]:
+        return splits.kfold(data.labels, _people(data), self.count, validation, seed)
 
 
 @dataclass(frozen=True)
@@ -63,8 +52,11 @@ class Stratified:
 
     count: int = 5
 
-    def __call__(self, samples: Samples, validation: float, seed: int) -> list[Split]:
-        return splits.stratified(samples.labels, samples.groups, self.count, validation, seed)
+    def __post_init__(self) -> None:
+        _check(self.count)
+
+    def __call__(self, data: Recordings, validation: float, seed: int) -> list[Split]:
+        return splits.stratified(data.labels, _people(data), self.count, validation, seed)
 
 
 @dataclass(frozen=True)
@@ -73,8 +65,8 @@ class Listed:
 
     condition: str = "fold"
 
-    def __call__(self, samples: Samples, validation: float, seed: int) -> list[Split]:
-        return splits.listed(samples.labels, samples.groups, _condition(samples, self.condition), validation, seed)
+    def __call__(self, data: Recordings, validation: float, seed: int) -> list[Split]:
+        return splits.listed(data.labels, _people(data), _condition(data, self.condition), validation, seed)
 
 
 @dataclass(frozen=True)
@@ -86,10 +78,13 @@ class Cross:
     test: str | float | tuple[str | float, ...]
     count: int = 5
 
-    def __call__(self, samples: Samples, validation: float, seed: int) -> list[Split]:
-        where = _condition(samples, self.condition)
+    def __post_init__(self) -> None:
+        _check(self.count)
+
+    def __call__(self, data: Recordings, validation: float, seed: int) -> list[Split]:
+        where = _condition(data, self.condition)
         train, test = (each if isinstance(each, tuple) else (each,) for each in (self.train, self.test))
-        return splits.cross_condition(samples.labels, samples.groups, where, train, test, self.count, validation, seed)
+        return splits.cross_condition(data.labels, _people(data), where, train, test, self.count, validation, seed)
 
 
 PROTOCOLS: dict[str, Callable[..., Protocol]] = {
@@ -111,8 +106,18 @@ def protocol_named(text: str) -> Protocol:
         raise UserError(f"{text!r} needs its options; write it like cross('lux', train=500, test=5)") from None
 
 
-def _condition(samples: Samples, name: str) -> Sequence[str | float | None]:
-    if name not in samples.conditions:
-        known = list(samples.conditions)
+def _people(data: Recordings) -> np.ndarray | None:
+    """The subject of each recording, by name where they have names: so they are told of."""
+    return np.array(data.subjects)[data.groups] if data.subjects and data.groups is not None else data.groups
+
+
+def _check(count: int) -> None:
+    if not isinstance(count, int) or count < 2:
+        raise UserError(f"parts are a whole number from 2 on, so that there is one to train on; got {count!r}")
+
+
+def _condition(data: Recordings, name: str) -> Sequence[str | float | None]:
+    if name not in data.conditions:
+        known = list(data.conditions)
         raise UserError(f"the data set has no condition {name!r}{suggestion(name, known) if known else '; it has none'}")
-    return samples.conditions[name]
+    return data.conditions[name]

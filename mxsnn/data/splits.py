@@ -55,19 +55,20 @@ def _dealt(labels: np.ndarray, count: int, seed: int, groups: np.ndarray | None)
     return [np.flatnonzero(part == k) for k in range(count)]
 
 
-def refuse_shared_subjects(split: Split, groups: np.ndarray | None, names: Sequence[str] = ()) -> Split:
-    """The split, where no subject is in two of its parts and no sample in two; groups: of all samples [N], None where not known.
+def refuse_shared_subjects(split: Split, groups: np.ndarray | None) -> Split:
+    """The split, where no subject and no sample is in two of its parts.
 
-    Raises: UserError that names the subject, by `names` where it has one.
+    groups: the subject of each sample [N], numbers or names; None where they are not known.
+
+    Raises: UserError that names the subject.
     """
     for one, other in (("train", "validation"), ("train", "test"), ("validation", "test")):
         a, b = getattr(split, one), getattr(split, other)
         if (twice := np.intersect1d(a, b)).size:
             raise UserError(f"sample {twice[0]} is in {one} and {other}; a sample has one part")
         if groups is not None and (shared := np.intersect1d(groups[a], groups[b])).size:
-            who = [str(names[g]) if len(names) else str(g) for g in shared[:5]]
-            more = ", ..." if len(shared) > 5 else ""
-            raise UserError(f"subject {', '.join(who)}{more} is in {one} and {other}; split by subject, such as by --protocol loso")
+            who = ", ".join(map(str, shared[:5])) + ", ..." * (len(shared) > 5)
+            raise UserError(f"subject {who} is in {one} and {other}; split by subject, such as by --protocol loso")
     return split
 
 
