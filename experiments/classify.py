@@ -24,16 +24,16 @@ from experiments.config import PRESETS, Config
 from mxsnn import neurons
 from mxsnn.data import datasets
 from mxsnn.data.encoded import Encoded
-from mxsnn.data.pipeline import Batch, Source
+from mxsnn.data.pipeline import Batch, Source, together
 from mxsnn.data.sources import open_source
 from mxsnn.data.splits import Split, folds, official, with_validation
 from mxsnn.errors import UserError
 from mxsnn.events.augment.frames import affine
-from mxsnn.events.tonic import Encoding, compose
+from mxsnn.events.tonic import compose
 from mxsnn.losses import cross_entropy
 from mxsnn.metrics import confusion, majority, wilson
+from mxsnn.models.classifiers import classifier
 from mxsnn.models.described import described
-from mxsnn.models.spiking_cnn import SpikingCNN
 from mxsnn.report import figures
 from mxsnn.training import Compiled, Problem, Run, TrainState, environment, evaluate, fit
 from mxsnn.training.checkpoint import digest
@@ -49,23 +49,23 @@ def main(argv: Sequence[str]) -> None:
     """Runs what the command line asks for. Raises UserError for what the user can mend, before anything is written."""
     settings = configuration.parse(argv, PRESETS, "experiments.classify")
     configuration.prepare(settings)
-    recordings, encoded = _data(settings)
+    recordings, seen = _data(settings)
     splits = _splits(settings, recordings)
     identity = settings.identity() | {"recordings": recordings.fingerprint()}
     run = Run(settings.out, identity)
     result = run.result
     if result is None:
-        source = open_source(encoded, settings.cache, settings.resident, settings.workers)
+        source = _source(settings, seen)
         if settings.folds:
-            _problem(settings, encoded, source, splits[0], len(recordings.classes))  # what cannot work fails here
+            _problem(settings, seen, source, splits[0], len(recordings.classes))  # what cannot work fails here
             with run:
                 results = []
                 for k, split in enumerate(splits):
                     fold = Run(run.folder / f"fold-{k}", identity | {"fold": k})
-                    results.append(_train(settings, fold, recordings, encoded, source, split, f"fold {k}"))
+                    results.append(_train(settings, fold, recordings, seen, source, split, f"fold {k}"))
                 result = run.finish(_pooled(results, recordings, run.folder))
         else:
-            result = _train(settings, run, recordings, encoded, source, splits[0], "train")
+            result = _train(settings, run, recordings, seen, source, splits[0], "train")
     else:
         print(f"{run.folder} holds a finished run")
     _say(run.folder, result)
@@ -82,18 +82,46 @@ def _splits(settings: Config, recordings: datasets.Recordings) -> list[Split]:
     return [with_validation(labels, test, part, settings.seed, groups) for test in parts]
 
 
-def _data(settings: Config) -> tuple[datasets.Recordings, Encoded]:
-    """The recordings and how they become frames."""
-    data = settings.data
+def _data(settings: Config) -> tuple[datasets.Recordings, list[Encoded]]:
+    """The recordings, and how what is seen of them becomes frames: events, a camera's frames, or both."""
+    data, events = settings.data, settings.modality != "rgb"
     recordings = datasets.open_dataset(data.dataset, data.root, data.download)
-    encoding = compose(data.encoding, recordings.sensor_size) if data.encoding else None
-    augmented = compose((*data.augment, *data.encoding), recordings.sensor_size) if data.augment else None
-    return recordings, Encoded(recordings, encoding, augmented, settings.seed)
+    for condition in data.where:
+        name, equals, value = condition.partition("=")
+        if not equals:
+            raise UserError(f"--data.where is CONDITION=VALUE, such as lux=50; got {condition!r}")
+        recordings = recordings.where(name, value)
+    seen = []
+    if events:
+        size = recordings.sensor_size
+        encoding = compose(data.encoding, size) if data.encoding else None
+        augmented = compose((*data.augment, *data.encoding), size) if data.augment else None
+        seen.append(Encoded(recordings, encoding, augmented, settings.seed))
+    elif data.augment:
+        raise UserError("--data.augment changes events, and --modality rgb sees none; take --data.shift, .rotate and .scale")
+    if settings.modality != "events":
+        if not data.film:
+            raise UserError(f'--modality {settings.modality} needs --data.film, such as "Held(bins=20, start=0, stop=1000000)"')
+        film = Encoded(recordings, None, None, settings.seed, data.camera).film(0)
+        encoding = compose(data.film, film.size)
+        if not encoding.filmed:
+            raise UserError(f"--data.film begins with a camera's frames in steps, such as Held(bins=20, ...); got {data.film[0]}")
+        seen.append(Encoded(recordings, encoding, None, settings.seed, data.camera))
+    return recordings, seen
 
 
-def _dt(settings: Config, encoding: Encoding | None) -> float:
+def _source(settings: Config, seen: list[Encoded]) -> Source:
+    """Where batches are drawn from."""
+    sources = [open_source(encoded, settings.cache, settings.resident, settings.workers) for encoded in seen]
+    return sources[0] if len(sources) == 1 else together(*sources)
+
+
+def _dt(settings: Config, seen: list[Encoded]) -> float:
     """The length of a step in ms."""
-    found = settings.data.dt or (encoding.dt if encoding is not None else None)
+    told = {settings.data.dt or (None if encoded.encoding is None else encoded.encoding.dt) for encoded in seen}
+    if len(told) > 1:
+        raise UserError(f"seen together, events and frames come in steps of one length; got {', '.join(sorted(map(str, told)))} ms")
+    (found,) = told
     if found is None:
         raise UserError("the encoding does not say how long a frame lasts; give --data.dt in ms")
     return found
@@ -101,27 +129,20 @@ def _dt(settings: Config, encoding: Encoding | None) -> float:
 
 def _neuron(settings: Config, dt: float):
     """The neuron that the configuration describes, at this step length (ms)."""
-    neuron = described(settings.model.neuron)
+    neuron = described(settings.neuron)
     try:
         return neurons.renewed(neuron, dt=dt) if "dt" in neurons.named(neuron) else neuron
     except ValueError as error:  # such as a step too long for it
-        raise UserError(f"{settings.model.neuron}: {error}") from None
+        raise UserError(f"{settings.neuron}: {error}") from None
 
 
-def _problem(settings: Config, encoded: Encoded, source: Source, split: Split, classes: int) -> Problem:
+def _problem(settings: Config, seen: list[Encoded], source: Source, split: Split, classes: int) -> Problem:
     """Model, loss and optimiser for one split."""
     shape = np.shape(source.frames(np.arange(1), None))[2:]
     dtype = jnp.bfloat16 if settings.precision == "bf16" else jnp.float32
     try:
-        model = SpikingCNN(
-            shape,
-            classes,
-            settings.model.channels,
-            _neuron(settings, _dt(settings, encoded.encoding)),
-            learn=settings.model.learn,
-            dtype=dtype,
-            rngs=nnx.Rngs(settings.seed),
-        )
+        neuron = _neuron(settings, _dt(settings, seen))
+        model = classifier(settings.model).make(shape, classes, neuron, settings.learn, dtype=dtype, rngs=nnx.Rngs(settings.seed))
     except ValueError as error:
         raise UserError(str(error)) from None
 
@@ -133,7 +154,7 @@ def _problem(settings: Config, encoded: Encoded, source: Source, split: Split, c
         _, logits, spikes = model.trace(jnp.swapaxes(frames, 0, 1))
         losses = cross_entropy(logits, jnp.asarray(label), settings.train.smoothing if key is not None else 0.0) * weight
         sums = {"loss": losses.sum(), "accuracy": ((logits.argmax(-1) == label) * weight).sum(), "weight": weight.sum()}
-        rates = jnp.stack([s.astype(jnp.float32).mean((0, *range(2, s.ndim))) for s in spikes], -1)
+        rates = {name: s.astype(jnp.float32).mean((0, *range(2, s.ndim))) for name, s in spikes.items()}
         return losses.sum() / weight.sum(), (sums, {"logits": logits, "rates": rates})
 
     train = settings.train
@@ -150,12 +171,12 @@ def _problem(settings: Config, encoded: Encoded, source: Source, split: Split, c
 
 
 def _train(
-    settings: Config, run: Run, recordings: datasets.Recordings, encoded: Encoded, source: Source, split: Split, title: str
+    settings: Config, run: Run, recordings: datasets.Recordings, seen: list[Encoded], source: Source, split: Split, title: str
 ) -> dict[str, Any]:
     """Trains on one split and measures the model that the validation part selected on the test part; a run of its own."""
     if run.result is not None:
         return run.result
-    problem = _problem(settings, encoded, source, split, len(recordings.classes))
+    problem = _problem(settings, seen, source, split, len(recordings.classes))
     with run:
         metrics = Metrics(run.folder, settings.wandb, settings.identity())
         try:
@@ -169,8 +190,9 @@ def _train(
         figures.learning_curves(metrics.rows(), run.folder / "curves.png")
         figures.confusion_matrix(np.array(result["confusion"]), recordings.classes, run.folder / "confusion.png")
         index = int(split.test[0])
-        spikes = _spikes(problem, state, index)
-        figures.example(recordings[index], recordings.classes[recordings.labels[index]], spikes, run.folder / "example.png")
+        shown = recordings[index] if settings.modality == "events" else _signed(source.frames(np.array([index]), None)[0])
+        name = recordings.classes[recordings.labels[index]]
+        figures.example(shown, name, _spikes(problem, state, index), run.folder / "example.png")
         return run.finish(result)
 
 
@@ -180,7 +202,13 @@ def _spikes(problem: Problem, state: TrainState, index: int) -> list[np.ndarray]
     model = nnx.merge(nnx.graphdef(problem.model), state.best.params, state.best.stats)
     model.eval()
     _, _, spikes = model.trace(jnp.swapaxes(frames, 0, 1))
-    return [np.asarray(s, np.float32)[:, 0] for s in spikes]
+    return [np.asarray(s, np.float32)[:, 0] for s in spikes.values()]
+
+
+def _signed(frames: np.ndarray | jax.Array) -> np.ndarray:
+    """What frames `[T, H, W, C]` have below and above zero, `[T, H, W, 2]`, on average over their channels."""
+    mean = np.asarray(frames, np.float32).mean(-1)
+    return np.stack([np.maximum(-mean, 0), np.maximum(mean, 0)], -1)
 
 
 def _result(
@@ -190,14 +218,14 @@ def _result(
     recordings: datasets.Recordings,
     rows: list[dict[str, Any]],
     means: dict[str, float],
-    outputs: dict[str, np.ndarray],
+    outputs: dict[str, Any],
 ) -> dict[str, Any]:
     """What one training found."""
     train, test = problem.split.train, problem.split.test
     labels, classes = recordings.labels, len(recordings.classes)
     predicted = outputs["logits"].argmax(-1)
     table = confusion(labels[test], predicted, classes)
-    rates = {f"layer {i + 1}": float(r) for i, r in enumerate(outputs["rates"].mean(0))}
+    rates = {name: float(each.mean()) for name, each in outputs["rates"].items()}
     quiet = [f"{name} is silent: {rate:.2g} spikes per neuron and step" for name, rate in rates.items() if rate < SILENT]
     loud = [f"{name} is saturated: {rate:.2g} spikes per neuron and step" for name, rate in rates.items() if rate > SATURATED]
     for warning in quiet + loud:

@@ -34,8 +34,14 @@ class Data:
     """folder of the recordings; none for smoke"""
     download: bool = False
     """nmnist and tonic: fetch what is missing into the root, through tonic"""
+    where: tuple[str, ...] = ()
+    """the recordings of these conditions alone, e.g. lux=50 width=128"""
     encoding: tuple[str, ...] = ()
-    """transforms of mxsnn and tonic, e.g. "Denoise(filter_time=10000)" "TimeFrames(bins=16, start=0, stop=340000)"; us"""
+    """of events: transforms of mxsnn and tonic, "Denoise(filter_time=10000)" "TimeFrames(bins=16, start=0, stop=340000)", us"""
+    film: tuple[str, ...] = ()
+    """of a camera's frames: transforms, such as "Held(bins=16, start=0, stop=340000)" "Difference()"; begin with Held; us"""
+    camera: str | None = None
+    """whose frames, where recordings hold those of several"""
     augment: tuple[str, ...] = ()
     """random transforms of events that come before the encoding, in training only, e.g. "FlipLR()": docs/augmentation.md"""
     shift: float = 0.0
@@ -48,18 +54,6 @@ class Data:
     """part of the training samples that selects the model"""
     dt: float | None = None
     """length of a time bin in ms, where the encoding does not say"""
-
-
-@dataclass(frozen=True)
-class Model:
-    """The network: blocks of convolution, neurons and pooling."""
-
-    channels: tuple[int, ...] = (16, 32, 64)
-    """channels of each block"""
-    neuron: str = "LIF(tau=30, reset=to_value(0))"
-    """any registered neuron with its parameters; time constants in ms"""
-    learn: tuple[str, ...] = ()
-    """parameters of the neurons that are trained, e.g. tau threshold"""
 
 
 @dataclass(frozen=True)
@@ -82,12 +76,19 @@ class Train:
 
 @dataclass(frozen=True)
 class Config:
-    """Classifies event recordings with a spiking network."""
+    """Classifies recordings of an event camera, a frame camera, or both."""
 
     out: Path
     """folder of the run; the same command again resumes it"""
     data: Data = Data()
-    model: Model = Model()
+    modality: Literal["events", "rgb", "both"] = "events"
+    """what the network sees: events by data.encoding, a camera's frames by data.film, or both, side by side as channels"""
+    model: str = "SpikingCNN"
+    """the network with its options, e.g. "SpikingCNN(channels=(16, 32))", or FILE.py:MyNetwork"""
+    neuron: str = "LIF(tau=30, reset=to_value(0))"
+    """its neurons: any registered one with its parameters (time constants in ms), or FILE.py:MyNeuron"""
+    learn: tuple[str, ...] = ()
+    """parameters of the neurons that are trained, e.g. tau threshold"""
     train: Train = Train()
     seed: int = 0
     """of the split, the initial weights, the order and the augmentation"""
@@ -122,14 +123,14 @@ class Config:
 SMOKE = Config(
     out=Path("runs/smoke"),
     data=Data(encoding=("TimeFrames(bins=10, start=0, stop=100000, clip=4)",), shift=2, validation=0.2),
-    model=Model(channels=(16, 32)),
+    model="SpikingCNN(channels=(16, 32))",
     train=Train(epochs=20),
 )
 
 NMNIST = Config(
     out=Path("runs/nmnist"),
     data=Data(dataset="nmnist", encoding=("TimeFrames(bins=12, start=0, stop=340000, clip=4)",), shift=3, rotate=9, scale=0.12),
-    model=Model(channels=(16, 32, 64)),
+    model="SpikingCNN(channels=(16, 32, 64))",
     train=Train(epochs=30, lr=4e-3, smoothing=0.1),
 )
 

@@ -726,7 +726,7 @@ def test_a_training_is_the_same_with_and_without(tmp_path, monkeypatch):
     from experiments import classify
 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
-    small = ["smoke", "--model.channels", "4", "--train.epochs", "1", "--train.batch", "96", "--cache"]
+    small = ["smoke", "--model", "SpikingCNN(channels=(4,))", "--train.epochs", "1", "--train.batch", "96", "--cache"]
     digests = []
     for k, where in enumerate(("off", tmp_path / "cache", tmp_path / "cache")):
         out = tmp_path / f"run-{k}"

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from experiments import classify, config
+from mxsnn.data.datasets import write_index
+from mxsnn.events import Label, write
 from tests import layouts
+from tests.test_modality import Scene
 
-SMALL = ["smoke", "--model.channels", "4", "--train.epochs", "2", "--train.batch", "96"]
+SMALL = ["smoke", "--model", "SpikingCNN(channels=(4,))", "--train.epochs", "2", "--train.batch", "96"]
 
 
 def command(monkeypatch, *arguments) -> int:
@@ -125,10 +129,10 @@ def test_augmented_events_and_bf16(monkeypatch, tmp_path, capsys):
         "bf16",
         "--wandb",
         "offline",
-        "--model.neuron",
+        "--neuron",
         "ALIF(tau=30, fire=spyx.tanh())",
     ]
-    more += ["--model.learn", "tau", "threshold", "--profile"]
+    more += ["--learn", "tau", "threshold", "--profile"]
     assert command(monkeypatch, *SMALL, *more, "--out", tmp_path / "run") == 0
     assert json.loads((tmp_path / "run" / "result.json").read_text())["test_n"] == 120
     assert (tmp_path / "run" / "wandb").is_dir()
@@ -138,7 +142,7 @@ def test_augmented_events_and_bf16(monkeypatch, tmp_path, capsys):
 @pytest.mark.slow
 @pytest.mark.parametrize(("neuron", "said"), [("LIF(threshold=1000)", "silent"), ("LIF(threshold=0.001, v_rest=1)", "saturated")])
 def test_layers_that_say_nothing_are_warned_about(monkeypatch, tmp_path, caplog, neuron, said):
-    assert command(monkeypatch, *SMALL, "--model.neuron", neuron, "--out", tmp_path / "run") == 0
+    assert command(monkeypatch, *SMALL, "--neuron", neuron, "--out", tmp_path / "run") == 0
     (warning,) = json.loads((tmp_path / "run" / "result.json").read_text())["warnings"]
     assert f"layer 1 is {said}" in warning and warning in caplog.text
 
@@ -152,7 +156,7 @@ def test_ready_frames_in_class_folders(monkeypatch, tmp_path):
                 frames = rng.poisson(0.2 + k, (5, 2, 12, 10)).astype(np.uint8)
                 np.save(tmp_path / "data" / part / name / f"{i}.npy", frames)
     arguments = ["folders", "--data.root", tmp_path / "data", "--data.dt", "20", "--data.shift", "0", "--data.validation", "0.25"]
-    arguments += ["--model.channels", "4", "--train.batch", "4", "--train.epochs", "8", "--out", tmp_path / "run"]
+    arguments += ["--model", "SpikingCNN(channels=(4,))", "--train.batch", "4", "--train.epochs", "8", "--out", tmp_path / "run"]
     assert command(monkeypatch, *arguments) == 0
     result = json.loads((tmp_path / "run" / "result.json").read_text())
     assert result["classes"] == ["frown", "smile"] and result["test_n"] == 6
@@ -170,7 +174,7 @@ def test_a_face_set_by_name_keeps_its_subjects_apart(monkeypatch, tmp_path, caps
         "0.25",
     ]
     arguments += ["--data.encoding", "Pool(factor=40)", "TimeFrames(bins=3, start=0, stop=100000)", "--data.shift", "0"]
-    arguments += ["--model.channels", "4", "--train.batch", "2", "--train.epochs", "1", "--out", tmp_path / "run"]
+    arguments += ["--model", "SpikingCNN(channels=(4,))", "--train.batch", "2", "--train.epochs", "1", "--out", tmp_path / "run"]
     assert command(monkeypatch, *arguments) == 0
     result = json.loads((tmp_path / "run" / "result.json").read_text())
     assert result["classes"] == ["AU4", "AU12"]
@@ -232,13 +236,23 @@ def test_damaged_data_is_one_line(digits, monkeypatch, capsys, tmp_path, damage,
         (["smoke", "--data.encoding"], "give an encoding"),
         (["smoke", "--data.encoding", "CountFrames(frames=5)"], "--data.dt in ms"),
         (["smoke", "--data.validation", "1.5"], "between 0 and 1"),
-        (["smoke", "--model.neuron", "LIFF(tau=3)"], "did you mean LIF?"),
-        (["smoke", "--model.neuron", "LIF(tau=-3)"], "must be positive"),
-        (["smoke", "--model.neuron", "LIF(tau=5, decay=euler)"], "LIF.tau must be dt or longer under decay=euler"),
-        (["smoke", "--model.neuron", "Refractory(LIF(tau=5, decay=euler))"], "LIF.tau must be dt or longer under decay=euler"),
-        (["smoke", "--model.neuron", "Refractory(IF())"], "IF has no dt"),
-        (["smoke", "--model.neuron", "atan()"], "is no neuron"),
-        (["smoke", "--model.learn", "tua"], "no parameter 'tua'"),
+        (["smoke", "--neuron", "LIFF(tau=3)"], "did you mean LIF?"),
+        (["smoke", "--neuron", "LIF(tau=-3)"], "must be positive"),
+        (["smoke", "--neuron", "LIF(tau=5, decay=euler)"], "LIF.tau must be dt or longer under decay=euler"),
+        (["smoke", "--neuron", "Refractory(LIF(tau=5, decay=euler))"], "LIF.tau must be dt or longer under decay=euler"),
+        (["smoke", "--neuron", "Refractory(IF())"], "IF has no dt"),
+        (["smoke", "--neuron", "atan()"], "is no neuron"),
+        (["smoke", "--learn", "tua"], "no parameter 'tua'"),
+        (["smoke", "--model", "SpikingCN()"], "did you mean SpikingCNN?"),
+        (["smoke", "--model", "SpikingCNN(channel=(4,))"], "there is no option 'channel'; did you mean channels?"),
+        (["smoke", "--model", "SpikingCNN(shape=(4, 4, 2))"], "there is no option 'shape'"),
+        (["smoke", "--model", "(16, 32)"], "is no network"),
+        (["smoke", "--model", "SpikingCNN(channels=(4, 4, 4, 4, 4, 4))"], "too few, take fewer channels"),
+        (["smoke", "--modality", "rgb"], "--modality rgb needs --data.film"),
+        (["smoke", "--modality", "both", "--data.film", "Held(bins=10, start=0, stop=100000)"], "holds no frames of a camera"),
+        (["smoke", "--modality", "sound"], "sound"),
+        (["smoke", "--data.where", "lux=50"], "no recording tells its 'lux'"),
+        (["smoke", "--data.where", "lux"], "--data.where is CONDITION=VALUE, such as lux=50; got 'lux'"),
         (["smoke", "--train.batch", "5000"], "lower --train.batch"),
         (["smoke", "--folds", "500"], "the smallest class has 100"),
         (["smoke", "--folds", "1"], "--folds"),
@@ -253,6 +267,73 @@ def test_mistakes_are_one_line_and_write_nothing(arguments, message, monkeypatch
     error = capsys.readouterr().err
     assert message.replace("{tmp}", str(tmp_path)) in error
     assert error.count("\n") == 1 and not (tmp_path / "run").exists()
+
+
+MINE = """
+from flax import nnx
+from mxsnn import nn
+
+class Mine(nn.Temporal):
+    def __init__(self, shape, classes, width=3, *, dtype, rngs):
+        self.head = nnx.Linear(shape[-1], classes, dtype=dtype, rngs=rngs)
+
+    def __call__(self, xs, state=None):
+        return self.trace(xs, state)[:2]
+
+    def trace(self, xs, state=None):
+        return state, self.head(10 * xs.mean((0, 2, 3)) - 4), {}
+"""
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory):
+    """A folder of recordings of both cameras, in two lights: where it is bright, it is of the second class."""
+    root = tmp_path_factory.mktemp("scenes")
+    for i in range(24):
+        scene, labels = Scene(level=180 * (i % 2))(i), (Label("ab"[i % 2], "movement"),)
+        write(root / f"{i:02}.mxr", replace(scene, labels=labels, lux=5.0 if i < 12 else 50.0, subject=f"s{i // 4}"))
+    write_index(root)
+    return root
+
+
+EVENTS, FILM = "TimeFrames(bins=5, start=0, stop=100000)", "Held(bins=5, start=0, stop=100000)"
+
+
+@pytest.mark.parametrize(
+    ("modality", "arguments", "channels"),
+    [
+        ("events", ["--data.encoding", EVENTS], 2),
+        ("rgb", ["--data.film", FILM, "DirectCurrent(steps=1)"], 3),
+        ("both", ["--data.encoding", EVENTS, "--data.film", FILM, "DirectCurrent(steps=1)"], 5),
+    ],
+)
+def test_each_modality_and_a_network_of_ones_own(scenes, monkeypatch, tmp_path, modality, arguments, channels):
+    (tmp_path / "mine.py").write_text(MINE)
+    more = ["--data.dataset", "recordings", "--data.root", scenes, "--modality", modality, *arguments, "--folds", "3"]
+    more += ["--data.where", "lux=50", "--data.validation", "0.5", "--train.batch", "2", "--train.epochs", "9"]
+    more += ["--train.lr", "0.2", "--model", f"{tmp_path / 'mine.py'}:Mine(width=4)", "--out", tmp_path / "run"]
+    assert command(monkeypatch, "folders", *more) == 0
+    result = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert result["test_n"] == 12 and result["parameters"] == 2 * (channels + 1) and result["firing_rates"] == {}
+    assert result["test_accuracy"] == 1 or modality == "events"  # whose events tell nothing
+    assert (tmp_path / "run" / "fold-0" / "example.png").stat().st_size > 1000
+
+
+def test_modalities_that_do_not_fit_together(scenes, monkeypatch, capsys, tmp_path):
+    both = ["folders", "--data.dataset", "recordings", "--data.root", scenes, "--modality", "both", "--data.encoding", EVENTS]
+    both += ["--data.validation", "0.5", "--train.batch", "2"]
+    cases = [
+        (["--data.film", "Held(bins=4, start=0, stop=100000)"], "both have as many samples, steps and pixels"),
+        (["--data.film", "Difference()"], "--data.film begins with a camera's frames in steps"),
+        (["--data.film", FILM, "--data.camera", "hands"], "holds no frames of a camera 'hands', but of rgb"),
+        (["--data.film", FILM, "--data.where", "lux=7"], "no recording has lux=7; there are 5.0, 50.0"),
+        (["--data.film", "Held(bins=5, start=0, stop=50000)"], "steps of one length; got 10.0, 20.0 ms"),
+        (["--modality", "rgb", "--data.film", FILM, "--data.augment", "FlipLR()"], "--data.augment changes events"),
+    ]
+    for arguments, message in cases:
+        assert command(monkeypatch, *both, *arguments, "--folds", "2", "--out", tmp_path / "run") == 2
+        error = capsys.readouterr().err
+        assert message in error and error.count("\n") == 1 and not (tmp_path / "run").exists(), arguments
 
 
 def test_a_folder_of_others_is_left_alone(monkeypatch, capsys, tmp_path):

@@ -27,6 +27,7 @@ class Scene:
     """Recordings of both cameras: some events, and images of as many levels as time has passed."""
 
     cameras: tuple[str, ...] = ("rgb",)
+    level: int = 0
 
     def __call__(self, index: int) -> Recording:
         rng = np.random.default_rng(index)
@@ -35,7 +36,7 @@ class Scene:
         times = np.arange(0, 100_000, 10_000)
         films = {}
         for k, name in enumerate(self.cameras):
-            images = np.broadcast_to((times // 1000 + index + k)[:, None, None, None], (10, 4, 6, 3)).astype(np.uint8)
+            images = np.broadcast_to((times // 1000 + index + k + self.level)[:, None, None, None], (10, 4, 6, 3)).astype(np.uint8)
             films[name] = Frames.make(images, start=times, end=times + 5_000)
         return Recording(events, frames=films)
 

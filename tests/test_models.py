@@ -18,14 +18,14 @@ from mxsnn.neurons import NEURONS
 @pytest.mark.parametrize("name", ["LIF", "Lapicque", "AdLIF", "SEAdLIF", "AdEx", "Izhikevich"])
 def test_a_network_of_any_neuron_fires_and_learns(name):
     """Whatever the units of its input, a neuron is reached by the batch norm before it, and passes gradients on."""
-    model = SpikingCNN((16, 16, 2), 4, [8, 8], NEURONS[name](), rngs=nnx.Rngs(0))
+    model = SpikingCNN((16, 16, 2), 4, [8, 8], neuron=NEURONS[name](), rngs=nnx.Rngs(0))
     xs = jax.random.poisson(jax.random.key(0), 0.5, (30, 4, 16, 16, 2)).astype(jnp.float32)
 
     @nnx.jit
     @nnx.grad(has_aux=True)
     def gradients(model):
         _, logits, spikes = model.trace(xs)
-        return (logits * jnp.arange(4.0)).sum(), [layer.mean() for layer in spikes]
+        return (logits * jnp.arange(4.0)).sum(), [layer.mean() for layer in spikes.values()]
 
     slopes, rates = gradients(model)
     assert all(0 < rate < 0.9 for rate in rates), rates

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-SMALL = ("smoke", "--model.channels", "4", "--train.epochs", "6", "--train.batch", "96", "--seed", "3")
+SMALL = ("smoke", "--model", "SpikingCNN(channels=(4,))", "--train.epochs", "6", "--train.batch", "96", "--seed", "3")
 TIMES = {"seconds", "seconds_per_epoch", "compile_seconds", "peak_memory_bytes"}
 
 

@@ -14,8 +14,10 @@ from mxsnn.errors import UserError
 from mxsnn.neurons import Neuron
 from mxsnn.spec import build
 
+Words = dict[str, Callable[..., Any]]
 
-def vocabulary() -> dict[str, Callable[..., Any]]:
+
+def vocabulary() -> Words:
     """What a description may name: neurons, their constructors, and the functions that they are given."""
     words = {name: getattr(module, name) for module in (surrogate, reset, discrete) for name in module.__all__}
     given = "frozen", "integrating", "masked", "kept_scale", "undone_scale", "levels", "real", "imaginary"
@@ -37,15 +39,20 @@ def described(text: str) -> Neuron:
 
     Raises UserError for what is no neuron, and for a file that cannot be run.
     """
-    file, colon, call = text.rpartition(":")
-    words = vocabulary()
-    if colon:
-        words |= {name: value for name, value in vars(_module(Path(file))).items() if callable(value)}
+    call, words = with_file(text, vocabulary())
     found = build(call, words)
     found = found() if isinstance(found, type) else found
     if not (hasattr(found, "init") and hasattr(found, "step")):
         raise UserError(f"{text!r} is no neuron; write it like LIF(tau=30), or FILE.py:MyNeuron")
     return found
+
+
+def with_file(text: str, words: Words) -> tuple[str, Words]:
+    """The call in `FILE.py:Name(...)`, and the words with those that the file has of its own; a text without a file as it is."""
+    file, colon, call = text.rpartition(":")
+    if not colon:
+        return text, words
+    return call, words | {name: value for name, value in vars(_module(Path(file))).items() if callable(value)}
 
 
 def _module(path: Path) -> Any:

@@ -26,9 +26,9 @@ class SpikingCNN(nn.Temporal):
         self,
         shape: tuple[int, int, int],
         classes: int,
-        channels: Sequence[int],
-        neuron: Neuron,
+        channels: Sequence[int] = (16, 32, 64),
         *,
+        neuron: Neuron,
         learn: Sequence[str] = (),
         dtype=jnp.float32,
         rngs: nnx.Rngs,
@@ -62,12 +62,13 @@ class SpikingCNN(nn.Temporal):
         state, logits, _ = self.trace(xs, state)
         return state, logits
 
-    def trace(self, xs: Array, state: State = None) -> tuple[State, Array, list[Array]]:
-        """Like a call, with the spikes `[T, B, H, W, C]` of each layer of neurons."""
+    def trace(self, xs: Array, state: State = None) -> tuple[State, Array, dict[str, Array]]:
+        """Like a call, with the spikes `[T, B, H, W, C]` of each layer of neurons by name."""
         state, outs = self.body.outputs(self._cut(xs).astype(self.dtype), state)
         spikes = [out for layer, out in zip(self.body.layers, outs, strict=True) if isinstance(layer, nn.Spiking)]
         rates = outs[-1].astype(jnp.float32).mean(0)
-        return state, self.head(rates.reshape(rates.shape[0], -1)), spikes
+        named = {f"layer {k + 1}": layer for k, layer in enumerate(spikes)}
+        return state, self.head(rates.reshape(rates.shape[0], -1)), named
 
     def _cut(self, xs: Array) -> Array:
         """The middle of the pictures, its sides multiples of 2 to the number of blocks: even sizes also run faster."""

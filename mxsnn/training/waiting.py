@@ -124,7 +124,7 @@ def _problem(source: Source, classes: int, batch: int, channels: Sequence[int]) 
     """A training of the compact network on all samples; what it learns does not matter here."""
     shape = np.shape(source.frames(np.arange(1), None))[2:]
     try:
-        model = SpikingCNN(shape, classes, channels, LIF(), rngs=nnx.Rngs(0))
+        model = SpikingCNN(shape, classes, channels, neuron=LIF(), rngs=nnx.Rngs(0))
     except ValueError as error:
         raise UserError(str(error)) from None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import operator
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,6 +15,7 @@ import numpy as np
 
 from mxsnn.errors import CutShortWarning, UserError
 from mxsnn.events import Events, Recording, read
+from mxsnn.spec import suggestion
 
 Origin = tuple[tuple[Path, ...], str]
 """The files and folders that the events of a recording are read from, and by which parameters they are read or generated."""
@@ -83,6 +85,20 @@ class Recordings:
             conditions={name: tuple(values[i] for i in index) for name, values in self.conditions.items()},
         )
 
+    def where(self, condition: str, value: str) -> Recordings:
+        """The recordings of which `conditions` hold this value, given as text: "50" is 50.0, too.
+
+        Raises: UserError for a condition that is not known, and a value that no recording has.
+        """
+        if condition not in self.conditions:
+            raise UserError(f"no recording tells its {condition!r}{suggestion(condition, self.conditions)}")
+        there = self.conditions[condition]
+        found = np.array([one is not None and (str(one) == value or _number(one) == _number(value)) for one in there], bool)
+        if not found.any():
+            known = ", ".join(sorted({str(one) for one in there if one is not None}, key=lambda one: (_number(one), one)))
+            raise UserError(f"no recording has {condition}={value}; there are {known}")
+        return self.select(found)
+
     def origin(self, index: int) -> Origin | None:
         """What a recording's events are made from; None where the source does not say, by a method of this name."""
         said = getattr(self.source, "origin", None)
@@ -107,6 +123,14 @@ class Recordings:
         with whole_files():
             for i in range(len(self)):
                 self[i]
+
+
+def _number(value: str | float) -> float:
+    """NaN, which equals nothing, for what is no number."""
+    try:
+        return float(value)
+    except ValueError:
+        return math.nan
 
 
 @dataclass(frozen=True)
