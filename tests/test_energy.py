@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
+import re
 from math import prod
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -15,10 +17,13 @@ from flax import nnx
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks import latency
 from mxsnn import nn
 from mxsnn.energy import FLOAT32, INT8, Figures, break_even, count, energy, energy_table
+from mxsnn.events import Events, Frames, Recording
 from mxsnn.models.spiking_cnn import SpikingCNN
 from mxsnn.neurons import IF, LIF
+from tests.test_documents import without_numbers
 
 RNG = np.random.default_rng(0)
 
@@ -226,6 +231,21 @@ def test_operands_are_told_apart_by_what_depends_on_the_data() -> None:
     assert not count(lambda xs: (w @ w) + 0 * xs.sum(), xs).products  # made once, before there are data
     (first,) = count(lambda xs: jnp.einsum("ij,tbj->tbi", w @ w, xs), xs, event_inputs=True).products
     assert first.spikes and first.sops == int(xs.sum()) * 3
+
+
+def test_neurons_make_spikes_of_an_input_of_real_numbers() -> None:
+    """What has been through neurons is no input any more; what a loop is fed with, step by step, is."""
+    layer, w, xs = nn.Spiking(IF()), jnp.ones((3, 2)), 2 * spikes(4, 2, 3)
+    (product,) = count(lambda xs: layer(jnp.asarray(xs))[1] @ w, xs).products
+    assert product.spikes and product.sops == 2 * int((xs > 0).sum()) > 0
+
+    def fed(xs):
+        return jax.lax.scan(lambda carry, x: (carry + x @ w, carry), jnp.zeros((2, 2)), xs)
+
+    (product,) = count(fed, xs).products
+    assert product.macs == 4 * 2 * 3 * 2
+    (product,) = count(fed, xs, event_inputs=True).products
+    assert product.sops == 2 * int(xs.sum())
 
 
 def test_attention_counts_the_operand_of_fewer_spikes() -> None:
@@ -506,3 +526,41 @@ def test_a_silent_network_has_no_rate_to_break_even_at() -> None:
     silent = count(model, xs, event_inputs=True)
     assert silent.rate == 0 and break_even(silent, energy(silent), energy(silent)) == {"operations": None, "total": None}
     assert prod(silent.products[0].shapes[1]) == silent.products[0].weight
+
+
+def test_the_code_of_the_document_runs(capsys) -> None:
+    (table, text), (layers, _) = _blocks("energy.md")
+    names: dict = {}
+    exec(table, names)
+    assert without_numbers(capsys.readouterr().out) == without_numbers(text)
+    exec(layers, names)
+    assert capsys.readouterr().out.startswith("conv 1 (5, 5, 2, 8) ")
+    assert names["found"].sops > 0
+
+
+def _blocks(document: str) -> list[tuple[str, str]]:
+    """Blocks of Python of a document, each with the text that it prints, if any is shown."""
+    text = (Path(__file__).parents[1] / "docs" / document).read_text("utf-8")
+    return re.findall(r"```python\n(.*?)```(?:\n\n```text\n(.*?)```)?", text, re.DOTALL)
+
+
+# --- what comes in ----------------------------------------------------------------------------------------------------------------
+
+
+def test_bytes_a_second_of_each_camera() -> None:
+    events = Events.make([0, 10, 499_999], [1, 2, 3], [0, 1, 2], [0, 1, 1], (4, 3))
+    grey = Frames.make(np.zeros((3, 6, 8), np.uint16), [0, 10_000, 20_000])
+    found = latency.streams(Recording(events, frames={"grey": grey}), (8, 6, 25.0))
+    assert found["events, 64 bits each"] == 3 * 8 / 0.5
+    assert found["frames 'grey' of the recording"] == 6 * 8 * 2 * 100
+    assert found["RGB 8x6 at 25 fps"] == 8 * 6 * 3 * 25
+    assert 6 / 0.5 < found["events, EVT3"] < 1000 / 0.5  # a few words of 16 bits, and a header
+
+
+def test_a_window_is_timed_alone_and_with_others() -> None:
+    model = SpikingCNN((12, 16, 2), 3, (4,), neuron=LIF(), rngs=nnx.Rngs(0))
+    model.eval()
+    found = latency.measure(model, latency.noise((16, 12), 1e4, 0.1), window=20_000, bins=3, batch=4, repeats=5)
+    assert found["windows"] in (4, 5) and found["windows_per_second"] > 0 and set(found["compile_s"]) == {"1", "4"}
+    for name in ("events_to_logits", "network"):
+        assert 0 < found[name]["median_ms"] <= found[name]["p95_ms"]
