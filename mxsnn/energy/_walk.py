@@ -147,7 +147,7 @@ class Walk:
     def state(self, carried: Sequence[Value], inner: Sequence[Value], at: Path, times: Any) -> Tally:
         """What a loop carries, `carried` before and `inner` within; what it hands to a loop inside of it is counted there."""
         own = [v for v, w in zip(carried, inner, strict=True) if v.level and not w.carried]
-        elements = sum(v.array.size for v in own if jnp.issubdtype(v.array.dtype, jnp.inexact))
+        elements = sum(v.array.size for v in own)
         if not elements:
             return {}
         self.sites[(*at, -1)] = StateSite(elements)
