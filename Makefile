@@ -13,7 +13,7 @@ PYTEST = $(PY) -m pytest -q -n $(JOBS) --dist worksteal
 
 help:
 	@echo "make demo         set up, train on the generated events and say where the result lies"
-	@echo "make test         set up and run the tests (test-slow: the slow ones, test-peers: against four other libraries)"
+	@echo "make test         set up and run the tests (test-slow: the slow ones, test-peers: against five other libraries)"
 	@echo "make setup        prepare $(VENV) alone"
 	@echo "make lint         ruff and pyrefly (format: let ruff mend what it can)"
 	@echo "make constraints  resolve the versions of constraints/ anew (needs uv)"

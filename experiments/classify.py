@@ -1,7 +1,7 @@
 """Classifies event recordings with a spiking network: `python -m experiments.classify PRESET [--key value ...] --out DIR`.
 
 python -m experiments.classify smoke --out runs/smoke
-python -m experiments.classify nmnist --data.root FOLDER --folds 5 --out runs/nmnist
+python -m experiments.classify nmnist --data.root FOLDER --protocol "stratified(5)" --out runs/nmnist
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import logging
 import resource
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,20 +22,24 @@ from flax import nnx
 
 from experiments import config as configuration
 from experiments.config import PRESETS, Config
+from experiments.predictions import NAME, measured, pooled, predictions, read, write
 from mxsnn import neurons
 from mxsnn.data import datasets
+from mxsnn.data.controls import FRAMES, LABELS, by_clip
 from mxsnn.data.encoded import Encoded
 from mxsnn.data.pipeline import Batch, Source, together
+from mxsnn.data.protocols import protocol_named
 from mxsnn.data.sources import open_source
-from mxsnn.data.splits import Split, folds, official, with_validation
+from mxsnn.data.splits import Split
 from mxsnn.errors import UserError
 from mxsnn.events.augment.frames import affine
 from mxsnn.events.tonic import compose
 from mxsnn.losses import cross_entropy
-from mxsnn.metrics import confusion, majority, wilson
+from mxsnn.metrics import majority
 from mxsnn.models.classifiers import classifier
 from mxsnn.models.described import described
 from mxsnn.report import figures
+from mxsnn.spec import suggestion
 from mxsnn.training import Compiled, Problem, Run, TrainState, environment, evaluate, fit
 from mxsnn.training.checkpoint import digest
 from mxsnn.training.logging import Metrics
@@ -50,36 +55,25 @@ def main(argv: Sequence[str]) -> None:
     settings = configuration.parse(argv, PRESETS, "experiments.classify")
     configuration.prepare(settings)
     recordings, seen = _data(settings)
-    splits = _splits(settings, recordings)
+    splits = protocol_named(settings.protocol)(recordings, settings.data.validation, settings.seed)
     identity = settings.identity() | {"recordings": recordings.fingerprint()}
     run = Run(settings.out, identity)
     result = run.result
     if result is None:
         source = _source(settings, seen)
-        if settings.folds:
+        if len(splits) > 1:
             _problem(settings, seen, source, splits[0], len(recordings.classes))  # what cannot work fails here
             with run:
                 results = []
                 for k, split in enumerate(splits):
                     fold = Run(run.folder / f"fold-{k}", identity | {"fold": k})
                     results.append(_train(settings, fold, recordings, seen, source, split, f"fold {k}"))
-                result = run.finish(_pooled(results, recordings, run.folder))
+                result = run.finish(_pooled(results, settings, run.folder))
         else:
             result = _train(settings, run, recordings, seen, source, splits[0], "train")
     else:
         print(f"{run.folder} holds a finished run")
     _say(run.folder, result)
-
-
-def _splits(settings: Config, recordings: datasets.Recordings) -> list[Split]:
-    """The official test part, or so many folds, in which every recording is tested once."""
-    labels, groups, part = recordings.labels, recordings.groups, settings.data.validation
-    if settings.folds < 0 or settings.folds == 1:
-        raise UserError(f"--folds {settings.folds} leaves nothing to train on; give 2 or more, or 0 for the official test part")
-    if not settings.folds:
-        return [official(labels, recordings.test, part, settings.seed, groups)]
-    parts = folds(labels, settings.folds, settings.seed, groups)
-    return [with_validation(labels, test, part, settings.seed, groups) for test in parts]
 
 
 def _data(settings: Config) -> tuple[datasets.Recordings, list[Encoded]]:
@@ -91,6 +85,11 @@ def _data(settings: Config) -> tuple[datasets.Recordings, list[Encoded]]:
         if not equals:
             raise UserError(f"--data.where is CONDITION=VALUE, such as lux=50; got {condition!r}")
         recordings = recordings.where(name, value)
+    if settings.control in LABELS:
+        permuted = LABELS[settings.control](recordings.labels, recordings.groups, settings.seed)
+        recordings = replace(recordings, labels=permuted)
+    elif settings.control and settings.control not in FRAMES:
+        raise UserError(f"{settings.control!r} is no control{suggestion(settings.control, [*FRAMES, *LABELS])}")
     seen = []
     if events:
         size = recordings.sensor_size
@@ -151,6 +150,8 @@ def _problem(settings: Config, seen: list[Encoded], source: Source, split: Split
         if key is not None and any(moves := (settings.data.shift, settings.data.rotate, settings.data.scale)):
             keys = jax.vmap(lambda index: jax.random.fold_in(key, index))(batch["index"])
             frames = jax.vmap(lambda f, k: affine(f, k, *moves))(frames, keys)
+        if settings.control in FRAMES:
+            frames = by_clip(FRAMES[settings.control], jnp.asarray(frames), jnp.asarray(batch["index"]), settings.seed)
         _, logits, spikes = model.trace(jnp.swapaxes(frames, 0, 1))
         losses = cross_entropy(logits, jnp.asarray(label), settings.train.smoothing if key is not None else 0.0) * weight
         sums = {"loss": losses.sum(), "accuracy": ((logits.argmax(-1) == label) * weight).sum(), "weight": weight.sum()}
@@ -186,7 +187,10 @@ def _train(
         if state.best.epoch < 0:
             raise UserError(f"the validation loss was never finite, see {metrics.path}; try a lower --train.lr and another --out")
         means, outputs = evaluate(compiled, problem, state.best.params, state.best.stats, split.test)
-        result = _result(problem, state, compiled, recordings, metrics.rows(), means, outputs)
+        said = predictions(recordings, split.test, outputs["logits"])
+        write(run.folder / NAME, said)
+        result = measured(said, settings.seed)
+        result |= _result(problem, state, compiled, recordings, metrics.rows(), means, outputs)
         figures.learning_curves(metrics.rows(), run.folder / "curves.png")
         figures.confusion_matrix(np.array(result["confusion"]), recordings.classes, run.folder / "confusion.png")
         index = int(split.test[0])
@@ -220,43 +224,41 @@ def _result(
     means: dict[str, float],
     outputs: dict[str, Any],
 ) -> dict[str, Any]:
-    """What one training found."""
+    """What one training found, beside its figures of the test part."""
     train, test = problem.split.train, problem.split.test
-    labels, classes = recordings.labels, len(recordings.classes)
-    predicted = outputs["logits"].argmax(-1)
-    table = confusion(labels[test], predicted, classes)
     rates = {name: float(each.mean()) for name, each in outputs["rates"].items()}
-    quiet = [f"{name} is silent: {rate:.2g} spikes per neuron and step" for name, rate in rates.items() if rate < SILENT]
-    loud = [f"{name} is saturated: {rate:.2g} spikes per neuron and step" for name, rate in rates.items() if rate > SATURATED]
-    for warning in quiet + loud:
+    warnings = [said for name, rate in rates.items() if (said := _odd(name, rate))]
+    for warning in warnings:
         log.warning(warning)
     here = environment()
     return {
-        "test_accuracy": means["accuracy"],
         "test_accuracy_test_selected": max(row["test_accuracy"] for row in rows),
-        "test_n": len(test),
-        "test_correct": int(np.trace(table)),
-        "test_interval": wilson(int(np.trace(table)), len(test)),
-        "chance": 1 / classes,
-        "majority": majority(labels[train], labels[test]),
+        "majority": majority(recordings.labels[train], recordings.labels[test]),
         "test_loss": means["loss"],
         "validation_accuracy": rows[int(state.best.epoch) - 1]["validation_accuracy"],
         "validation_n": len(problem.split.validation),
         "train_n": len(train),
         "epoch": int(state.best.epoch),
         "epochs": problem.epochs,
-        "classes": recordings.classes,
-        "confusion": table.tolist(),
         "params_digest": digest((state.params, state.stats)),
         "parameters": int(sum(p.size for p in jax.tree.leaves(state.params))),
         "firing_rates": rates,
-        "warnings": quiet + loud,
+        "warnings": warnings,
         "seconds_per_epoch": float(np.median([row["seconds"] for row in rows])),
         "compile_seconds": compiled.seconds,
         "peak_memory_bytes": _peak_memory(),
         "device": here["devices"][0],
         "versions": here["versions"],
     }
+
+
+def _odd(name: str, rate: float) -> str:
+    """What is wrong with the rate of a layer, spikes per neuron and step, and what may mend it; "" for nothing."""
+    if rate < SILENT:
+        return f"{name} is silent: {rate:.2g} spikes per neuron and step; lower its neurons' threshold, or lengthen their tau"
+    if rate > SATURATED:
+        return f"{name} is saturated: {rate:.2g} spikes per neuron and step; raise its neurons' threshold, or shorten their tau"
+    return ""
 
 
 def _peak_memory() -> int:
@@ -266,24 +268,19 @@ def _peak_memory() -> int:
     return stats.get("peak_bytes_in_use", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)
 
 
-def _pooled(results: list[dict[str, Any]], recordings: datasets.Recordings, folder: Path) -> dict[str, Any]:
+def _pooled(results: list[dict[str, Any]], settings: Config, folder: Path) -> dict[str, Any]:
     """The folds' test parts together."""
-    table = np.sum([r["confusion"] for r in results], axis=0)
-    n, correct = int(table.sum()), int(np.trace(table))
-    figures.confusion_matrix(table, recordings.classes, folder / "confusion.png")
+    said = pooled([read(folder / f"fold-{k}" / NAME) for k in range(len(results))])
+    write(folder / NAME, said)
+    found = measured(said, settings.seed)
+    figures.confusion_matrix(np.array(found["confusion"]), said.classes, folder / "confusion.png")
 
     def weighted(key: str) -> float:
         return float(np.average([r[key] for r in results], weights=[r["test_n"] for r in results]))
 
-    shared = ("chance", "classes", "parameters", "device", "versions")
-    return {
-        "test_accuracy": correct / n,
+    return found | {
         "test_accuracy_test_selected": weighted("test_accuracy_test_selected"),
-        "test_n": n,
-        "test_correct": correct,
-        "test_interval": wilson(correct, n),
         "majority": weighted("majority"),
-        "confusion": table.tolist(),
         "folds": [r["test_accuracy"] for r in results],
         "params_digest": digest([np.frombuffer(bytes.fromhex(r["params_digest"]), np.uint8) for r in results]),
         "firing_rates": {k: float(np.mean([r["firing_rates"][k] for r in results])) for k in results[0]["firing_rates"]},
@@ -291,13 +288,19 @@ def _pooled(results: list[dict[str, Any]], recordings: datasets.Recordings, fold
         "seconds_per_epoch": weighted("seconds_per_epoch"),
         "compile_seconds": sum(r["compile_seconds"] for r in results),
         "peak_memory_bytes": max(r["peak_memory_bytes"] for r in results),
-    } | {key: results[0][key] for key in shared}
+        **{key: results[0][key] for key in ("parameters", "device", "versions")},
+    }
 
 
 def _say(folder: Path, result: dict[str, Any]) -> None:
     """The result in a few lines."""
     low, high = result["test_interval"]
     print(f"test accuracy   {result['test_accuracy']:.1%}  (95 % interval {low:.1%} to {high:.1%}, n = {result['test_n']})")
+    print(f"                UF1 {result['uf1']:.3f}, UAR {result['uar']:.3f}")
+    if "subjects" in result:
+        low, high = result["interval_by_subject"]
+        note = f"; {result['interval_note']}" if result["interval_note"] else ""
+        print(f"                {low:.1%} to {high:.1%} by subject, of {result['subjects']} subjects{note}")
     print(f"                {result['test_accuracy_test_selected']:.1%} where the test itself picks the epoch; not a result")
     print(f"beside it       chance {result['chance']:.1%}, most frequent class {result['majority']:.1%}")
     print(f"training        {result['seconds_per_epoch']:.2f} s per epoch, {result['parameters']} parameters, {result['device']}")

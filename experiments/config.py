@@ -92,8 +92,10 @@ class Config:
     train: Train = Train()
     seed: int = 0
     """of the split, the initial weights, the order and the augmentation"""
-    folds: int = 0
-    """cross-validation over all recordings in so many parts; 0: the official test part"""
+    protocol: str = "official"
+    """who trains and who tests: official, loso, kfold(5), stratified(5), list('fold'), cross('lux', train=500, test=5)"""
+    control: str | None = None
+    """what is destroyed in training and test: bins-permuted, polarity-removed, counts-only, counts-at-once, labels-permuted, ..."""
     precision: Literal["f32", "bf16"] = "f32"
     """of convolutions; membranes, losses and parameters are always f32"""
     deterministic: bool = False
@@ -134,11 +136,27 @@ NMNIST = Config(
     train=Train(epochs=30, lr=4e-3, smoothing=0.1),
 )
 
+# What `mxsnn faces FOLDER --sensors 128x96 --lux 50` makes: eight movements, clips of a second. Steps of 50 ms see the order of a
+# movement that lasts 40 to 500 ms; a camera's frames come as differences, since a face that stands still says who it is.
+FACES = Config(
+    out=Path("runs/faces"),
+    data=Data(
+        dataset="recordings",
+        encoding=("TimeFrames(bins=20, start=0, stop=1000000, clip=4)",),
+        film=("Held(bins=20, start=0, stop=1000000)", "Difference()"),
+        shift=3,
+        validation=0.2,
+    ),
+    train=Train(epochs=30, batch=16, lr=4e-3),
+    protocol="kfold(4)",
+)
+
 FOLDERS = Config(out=Path("runs/folders"), data=Data(dataset="folders", shift=3))
 
 PRESETS: dict[str, tuple[str, Config]] = {
     "smoke": ("generated movements, three pairs that only the order of events tells apart; a minute on two cores", SMOKE),
     "nmnist": ("N-MNIST digits from --data.root", NMNIST),
+    "faces": ("movements of faces, subjects held out: a folder that mxsnn faces made, under --data.root", FACES),
     "folders": ("recordings or ready frames in class folders under --data.root", FOLDERS),
 }
 

@@ -112,7 +112,7 @@ def test_workers_and_streaming_change_no_bit(finished, monkeypatch, tmp_path):
 
 @pytest.mark.slow
 def test_folds_test_every_recording_once(monkeypatch, tmp_path):
-    assert command(monkeypatch, *SMALL, "--folds", "3", "--out", tmp_path / "run") == 0
+    assert command(monkeypatch, *SMALL, "--protocol", "stratified(3)", "--out", tmp_path / "run") == 0
     result = json.loads((tmp_path / "run" / "result.json").read_text())
     folds = [json.loads((tmp_path / "run" / f"fold-{k}" / "result.json").read_text()) for k in range(3)]
     assert result["test_n"] == 600 == sum(f["test_n"] for f in folds)
@@ -181,7 +181,7 @@ def test_a_face_set_by_name_keeps_its_subjects_apart(monkeypatch, tmp_path, caps
     assert (result["test_n"], result["validation_n"], result["train_n"]) == (2, 2, 6)  # one user, one user, three
     fer = ["smoke", "--data.dataset", "spiking_fer(fold=1)", "--data.root", layouts.spiking_fer(tmp_path / "fer")]
     assert command(monkeypatch, *fer, "--out", tmp_path / "other") == 2
-    assert "are in the official test part and outside it; use --folds" in capsys.readouterr().err
+    assert "are in the official test part and outside it; take kfold or loso" in capsys.readouterr().err
 
 
 def damaged(name):
@@ -254,8 +254,12 @@ def test_damaged_data_is_one_line(digits, monkeypatch, capsys, tmp_path, damage,
         (["smoke", "--data.where", "lux=50"], "no recording tells its 'lux'"),
         (["smoke", "--data.where", "lux"], "--data.where is CONDITION=VALUE, such as lux=50; got 'lux'"),
         (["smoke", "--train.batch", "5000"], "lower --train.batch"),
-        (["smoke", "--folds", "500"], "the smallest class has 100"),
-        (["smoke", "--folds", "1"], "--folds"),
+        (["smoke", "--protocol", "stratified(500)"], "the smallest class has 100"),
+        (["smoke", "--protocol", "stratified(1)"], "parts are a whole number from 2 on"),
+        (["smoke", "--protocol", "lso"], "did you mean loso?"),
+        (["smoke", "--protocol", "loso"], "subjects"),
+        (["smoke", "--control", "bins"], "'bins' is no control"),
+        (["smoke", "--control", "labels-permuted-within"], "who its subjects are"),
         (["smoke", "--train.epochs", "0"], "--train.epochs"),
         (["smoke", "--resident", "True", "--data.augment", "DropEvent(p=0.1)"], "DropEvent(p=0.1) is not for the device"),
     ],
@@ -309,7 +313,7 @@ EVENTS, FILM = "TimeFrames(bins=5, start=0, stop=100000)", "Held(bins=5, start=0
 )
 def test_each_modality_and_a_network_of_ones_own(scenes, monkeypatch, tmp_path, modality, arguments, channels):
     (tmp_path / "mine.py").write_text(MINE)
-    more = ["--data.dataset", "recordings", "--data.root", scenes, "--modality", modality, *arguments, "--folds", "3"]
+    more = ["--data.dataset", "recordings", "--data.root", scenes, "--modality", modality, *arguments, "--protocol", "kfold(3)"]
     more += ["--data.where", "lux=50", "--data.validation", "0.5", "--train.batch", "2", "--train.epochs", "9"]
     more += ["--train.lr", "0.2", "--model", f"{tmp_path / 'mine.py'}:Mine(width=4)", "--out", tmp_path / "run"]
     assert command(monkeypatch, "folders", *more) == 0
@@ -331,7 +335,7 @@ def test_modalities_that_do_not_fit_together(scenes, monkeypatch, capsys, tmp_pa
         (["--modality", "rgb", "--data.film", FILM, "--data.augment", "FlipLR()"], "--data.augment changes events"),
     ]
     for arguments, message in cases:
-        assert command(monkeypatch, *both, *arguments, "--folds", "2", "--out", tmp_path / "run") == 2
+        assert command(monkeypatch, *both, *arguments, "--protocol", "kfold(2)", "--out", tmp_path / "run") == 2
         error = capsys.readouterr().err
         assert message in error and error.count("\n") == 1 and not (tmp_path / "run").exists(), arguments
 
@@ -348,4 +352,4 @@ def test_help_names_units(monkeypatch, capsys):
     assert "smoke" in capsys.readouterr().out
     assert command(monkeypatch, "smoke", "--help") == 0
     said = capsys.readouterr().out
-    assert "--data.dt" in said and "ms" in said and "--folds" in said
+    assert "--data.dt" in said and "ms" in said and "--protocol" in said

@@ -246,7 +246,7 @@ def test_mistakes():
         with_validation(labels, np.arange(2), 0.5, 0, np.zeros(12, int))
     with pytest.raises(UserError, match=r"0.1 is less than one of the 4 samples left; give at least 0.25"):
         with_validation(labels, np.arange(8), 0.1, 0)
-    with pytest.raises(UserError, match="--folds 5"):
+    with pytest.raises(UserError, match="ask for another protocol"):
         official(labels, np.zeros(12, bool), 0.3, 0)
     with pytest.raises(UserError, match=r"subjects .* are in the official test part and outside"):
         official(labels, np.arange(12) < 4, 0.3, 0, np.zeros(12, int))

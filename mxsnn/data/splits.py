@@ -105,9 +105,9 @@ def official(labels: np.ndarray, test: np.ndarray, fraction: float, seed: int, g
     Raises UserError where the data set has no test part, or where subjects are on both sides.
     """
     if not test.any():
-        raise UserError("this data set has no official test part; ask for cross-validation with --folds 5")
+        raise UserError("no official test part; ask for another protocol, such as kfold(5), without subjects stratified(5)")
     if groups is not None and (shared := np.intersect1d(groups[test], groups[~test])).size:
-        raise UserError(f"subjects {shared[:5].tolist()} are in the official test part and outside it; use --folds")
+        raise UserError(f"subjects {shared[:5].tolist()} are in the official test part and outside it; take kfold or loso")
     return with_validation(labels, np.flatnonzero(test), fraction, seed, groups)
 
 
