@@ -262,6 +262,16 @@ def test_a_mean_of_spikes_is_a_real_number() -> None:
     assert (found.macs, found.sops) == (4 * 2 * 3, 0)
 
 
+def test_operations_are_of_three_kinds_and_those_that_do_nothing_are_left_out() -> None:
+    def model(x):
+        idle = (1.0 * ((x + 0.0) - 0.0)) / 1.0
+        return jnp.exp(2.0 * idle) + (1.0 - x) + jnp.max(x, 1, keepdims=True) + x**3
+
+    # Of 6 numbers: twice them, their cube by two multiplications; exp; 1 - x, the largest of them, and three sums.
+    found = count(model, np.arange(6, dtype=np.float32).reshape(2, 3), samples_axis=0).elementwise
+    assert (found.multiplications, found.functions, found.additions) == (3 * 6, 6, 5 * 6)
+
+
 # --- layers of the package --------------------------------------------------------------------------------------------------------
 
 
