@@ -2,8 +2,8 @@
 
 The networks of Spike-Element-Wise-ResNet and of Spiking-FER, with the names that their state dicts have, in float64. Weights and
 inputs are drawn by a hash that needs nothing but NumPy, so that the file keeps only names and shapes of the weights, the running
-statistics of the norms (those of the case's own inputs), and what came out: `logits` and the `spikes` of each layer in evaluation;
-in training the `trained` logits, the gradients `d:` of sum(loss * logits) for a few weights, and the running statistics `after:` it.
+statistics of the norms (those of the case's own inputs), and what came out: `logits` and the `spikes` of each layer in
+evaluation; in training the `trained` logits, gradients `d:` of sum(loss * logits) by a few weights, running statistics `after:` it.
 Of the full network, in evaluation alone, it keeps the number of spikes in each step, digests of all spikes, and those of the small
 layers.
 """
@@ -88,12 +88,11 @@ def digest(spikes: np.ndarray) -> str:
 # ---- the networks, which need torch ----------------------------------------------------------------------------------------------
 
 
-def network(case: str) -> tuple[Any, dict[str, Any]]:
-    """A module `x[T, B, C, H, W] -> logits[B, K]`, and its neurons by the names of mxsnn's trace."""
+def network(options: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """Of options like those of CASES: a module `x[T, B, C, H, W] -> logits[B, K]`, and its neurons by the names of a trace."""
     import torch
     from spikingjelly.activation_based import functional, layer, neuron, surrogate
 
-    options = CASES[case]
     kind, channels, blocks = options["kind"], options["channels"], options.get("blocks", 1)
     height, width = options.get("size", SIZE)
     classes = options.get("classes", CLASSES)
@@ -197,7 +196,7 @@ def made(case: str, seed: str = "") -> tuple[Any, dict[str, Any]]:
     import torch
     from spikingjelly.activation_based import functional
 
-    net, neurons = network(case)
+    net, neurons = network(CASES[case])
     net.double()
     shapes = {name: tuple(value.shape) for name, value in net.state_dict().items()}
     net.load_state_dict({k: torch.tensor(v, dtype=torch.float64) for k, v in weights(case, shapes, seed).items()}, strict=False)
