@@ -23,7 +23,6 @@ from flax import nnx
 from experiments import config as configuration
 from experiments.config import PRESETS, Config
 from experiments.predictions import NAME, measured, pooled, predictions, read, write
-from mxsnn import neurons
 from mxsnn.data import datasets
 from mxsnn.data.controls import FRAMES, LABELS, by_clip
 from mxsnn.data.encoded import Encoded
@@ -36,8 +35,7 @@ from mxsnn.events.augment.frames import affine
 from mxsnn.events.tonic import compose
 from mxsnn.losses import cross_entropy
 from mxsnn.metrics import majority
-from mxsnn.models.classifiers import classifier
-from mxsnn.models.described import described
+from mxsnn.models.trained import About, save
 from mxsnn.report import figures
 from mxsnn.spec import suggestion
 from mxsnn.training import Compiled, Problem, Run, TrainState, environment, evaluate, fit
@@ -62,7 +60,7 @@ def main(argv: Sequence[str]) -> None:
     if result is None:
         source = _source(settings, seen)
         if len(splits) > 1:
-            _problem(settings, seen, source, splits[0], len(recordings.classes))  # what cannot work fails here
+            _problem(settings, seen, source, splits[0], recordings.classes)  # what cannot work fails here
             with run:
                 results = []
                 for k, split in enumerate(splits):
@@ -126,24 +124,29 @@ def _dt(settings: Config, seen: list[Encoded]) -> float:
     return found
 
 
-def _neuron(settings: Config, dt: float):
-    """The neuron that the configuration describes, at this step length (ms)."""
-    neuron = described(settings.neuron)
-    try:
-        return neurons.renewed(neuron, dt=dt) if "dt" in neurons.named(neuron) else neuron
-    except ValueError as error:  # such as a step too long for it
-        raise UserError(f"{settings.neuron}: {error}") from None
+def _about(settings: Config, seen: list[Encoded], source: Source, classes: Sequence[str]) -> About:
+    """The network in words, and what it sees."""
+    sizes = {encoded.encoding.filmed: encoded.encoding.sensor_size for encoded in seen if encoded.encoding is not None}
+    return About(
+        model=settings.model,
+        neuron=settings.neuron,
+        learn=settings.learn,
+        dt=_dt(settings, seen),
+        shape=np.shape(source.frames(np.arange(1), None))[2:],
+        classes=tuple(classes),
+        bf16=settings.precision == "bf16",
+        encoding=settings.data.encoding,
+        film=settings.data.film,
+        camera=settings.data.camera,
+        sensor_size=sizes.get(False),
+        film_size=sizes.get(True),
+    )
 
 
-def _problem(settings: Config, seen: list[Encoded], source: Source, split: Split, classes: int) -> Problem:
+def _problem(settings: Config, seen: list[Encoded], source: Source, split: Split, classes: Sequence[str]) -> Problem:
     """Model, loss and optimiser for one split."""
-    shape = np.shape(source.frames(np.arange(1), None))[2:]
-    dtype = jnp.bfloat16 if settings.precision == "bf16" else jnp.float32
-    try:
-        neuron = _neuron(settings, _dt(settings, seen))
-        model = classifier(settings.model).make(shape, classes, neuron, settings.learn, dtype=dtype, rngs=nnx.Rngs(settings.seed))
-    except ValueError as error:
-        raise UserError(str(error)) from None
+    about = _about(settings, seen, source, classes)
+    model = about.network(settings.seed)
 
     def objective(model, batch: Batch, key):
         frames, label, weight = batch["frames"], batch["label"], batch["weight"]
@@ -177,7 +180,7 @@ def _train(
     """Trains on one split and measures the model that the validation part selected on the test part; a run of its own."""
     if run.result is not None:
         return run.result
-    problem = _problem(settings, seen, source, split, len(recordings.classes))
+    problem = _problem(settings, seen, source, split, recordings.classes)
     with run:
         metrics = Metrics(run.folder, settings.wandb, settings.identity())
         try:
@@ -187,6 +190,8 @@ def _train(
         if state.best.epoch < 0:
             raise UserError(f"the validation loss was never finite, see {metrics.path}; try a lower --train.lr and another --out")
         means, outputs = evaluate(compiled, problem, state.best.params, state.best.stats, split.test)
+        best = nnx.merge(nnx.graphdef(problem.model), state.best.params, state.best.stats)
+        save(run.folder, _about(settings, seen, source, recordings.classes), best)
         said = predictions(recordings, split.test, outputs["logits"])
         write(run.folder / NAME, said)
         result = measured(said, settings.seed)

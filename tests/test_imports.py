@@ -39,7 +39,8 @@ BELOW: dict[str, set[str]] = {
     "faces": {"sensors"},
     "data": {"faces", "locks"},
     "training": {"models", "data", "losses", "metrics", "energy"},
-    "report": {"training"},
+    "prediction": {"models", "data"},
+    "report": {"training", "prediction"},
     "audit": {"testing", "report"},
 }
 TOP = {"__init__", "cli"}  # these may import any part; no part may import them

@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import NoReturn
 
 from mxsnn import __version__
-from mxsnn.cli import audit, bench_data, cache, clip, convert, convert_weights, env, faces, info, simulate, sync, view
+from mxsnn.cli import audit, bench_data, cache, clip, convert, convert_weights, env, faces, info, predict, simulate, sync, view
 from mxsnn.errors import UserError, command
 from mxsnn.spec import suggestion
 
@@ -29,6 +29,7 @@ COMMANDS: dict[str, ModuleType] = {
     "convert-weights": convert_weights,
     "audit": audit,
     "bench-data": bench_data,
+    "predict": predict,
     "env": env,
 }
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from mxsnn.data.datasets import Recordings
 from mxsnn.errors import UserError
-from mxsnn.events import Events, Frames
+from mxsnn.events import Events, Frames, Recording
 from mxsnn.events.tonic import Encoding
 
 
@@ -64,16 +64,10 @@ class Encoded:
 
     def film(self, index: int) -> Frames:
         """The frames of the camera. Raises: UserError where a recording holds none, not of this camera, or of several."""
-        there = self.recordings.recording(index).frames
-        names = ", ".join(there)
-        if not there:
-            raise self.wrong(index, "holds no frames of a camera")
-        if self.camera is None and len(there) > 1:
-            raise self.wrong(index, f"holds the frames of several cameras, {names}; say of which")
-        name = self.camera or names
-        if name not in there:
-            raise self.wrong(index, f"holds no frames of a camera {name!r}, but of {names}")
-        return there[name]
+        try:
+            return camera_frames(self.recordings.recording(index), self.camera)
+        except UserError as error:
+            raise self.wrong(index, str(error)) from None
 
     def _one(self, index: int, epoch: int | None) -> np.ndarray:
         filmed = self.encoding is not None and self.encoding.filmed
@@ -99,3 +93,16 @@ class Encoded:
     def wrong(self, index: int, what: str) -> UserError:
         """The error that names a recording."""
         return UserError(f"recording {index} ({self.recordings.identities[index]}) {what}")
+
+
+def camera_frames(recording: Recording, camera: str | None) -> Frames:
+    """The frames of a camera; None: of the only one. Raises: UserError where there are none, not of this camera, or of several."""
+    there = recording.frames
+    names = ", ".join(there)
+    if not there:
+        raise UserError("holds no frames of a camera")
+    if camera is None and len(there) > 1:
+        raise UserError(f"holds the frames of several cameras, {names}; say of which")
+    if (camera or names) not in there:
+        raise UserError(f"holds no frames of a camera {camera!r}, but of {names}")
+    return there[camera or names]

@@ -14,6 +14,16 @@ from mxsnn.errors import UserError
 from mxsnn.neurons import Neuron
 from mxsnn.spec import build
 
+
+def stepped(text: str, dt: float) -> Neuron:
+    """The neuron of `described`, in steps of `dt` ms where it has such. Raises UserError for steps that it cannot take."""
+    neuron = described(text)
+    try:
+        return neurons.renewed(neuron, dt=dt) if "dt" in neurons.named(neuron) else neuron
+    except ValueError as error:  # such as a step too long for it
+        raise UserError(f"{text}: {error}") from None
+
+
 Words = dict[str, Callable[..., Any]]
 
 

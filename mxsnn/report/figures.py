@@ -202,3 +202,19 @@ def _traces(figure: SubFigure, recording: Events | np.ndarray) -> None:
         axes.set(title=title, ylabel="V (resting\nthresholds)", ylim=(None, 1.15 * max(trace.v.max(), trace.threshold.max())))
     others[0].legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=3, borderpad=0, borderaxespad=0.2)
     others[-1].set_xlabel(f"time ({units})")
+
+
+def named_over_time(edges: Sequence[int], chances: np.ndarray, classes: Sequence[str], path: str | Path) -> None:
+    """How probable each class is in each part of a recording: edges [N + 1] us, chances [N, K]; what is named is marked."""
+    n, count = chances.shape
+    if len(edges) != n + 1 or len(classes) != count:
+        raise ValueError(f"{n} parts of {count} classes have {n + 1} edges and {count} names; got {len(edges)}, {len(classes)}")
+    seconds = np.asarray(edges) / 1e6
+    with figure_at(path, 7.2, 1.2 + 0.28 * count) as figure:
+        axes = figure.subplots()
+        image = axes.pcolormesh(seconds, np.arange(count + 1) - 0.5, chances.T, cmap="Blues", vmin=0, vmax=1)
+        axes.plot((seconds[:-1] + seconds[1:]) / 2, chances.argmax(1), "o", color=VERMILION, markersize=4, label="named")
+        axes.set_yticks(range(count), [short(name, 24) for name in classes])
+        axes.set(xlabel="time (s)", ylim=(count - 0.5, -0.5))
+        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), borderpad=0, borderaxespad=0.2)
+        figure.colorbar(image, label="probability").outline.set_visible(False)
