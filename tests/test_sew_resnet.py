@@ -25,7 +25,7 @@ from mxsnn.surrogate import atan, inclusive
 from tests.golden import make_sew_resnet as golden
 
 SMALL = [case for case in golden.CASES if case != "full"]
-MORE = [case for case in SMALL if case not in ("add", "spiking")]
+MORE = [case for case in SMALL if case not in ("iand", "spiking")]
 CONNECT = {"ADD": add, "AND": and_, "IAND": iand}
 NEAR = 1e-5
 
@@ -170,8 +170,8 @@ def test_any_size_and_any_neuron(make):
 
 
 def test_chunks_are_one_pass():
-    state, _ = golden.golden("add")
-    model, xs = model_of("add", state), frames("add")
+    state, _ = golden.golden("iand")
+    model, xs = model_of("iand", state), frames("iand")
     model.eval()
     _, logits, spikes = traced(model, xs)
     middle, first, early = traced(model, xs[:2])
@@ -208,7 +208,7 @@ def evaluated(case: str, state, kept, seed: str = "") -> None:
     np.testing.assert_allclose(logits, kept["logits"], rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("case", ["add", "spiking", *(pytest.param(case, marks=pytest.mark.slow) for case in MORE)])
+@pytest.mark.parametrize("case", ["iand", "spiking", *(pytest.param(case, marks=pytest.mark.slow) for case in MORE)])
 def test_a_step_of_training_is_the_same(case):
     """Logits with the statistics of the batch, gradients, and the running statistics after it."""
     state, kept = golden.golden(case)
@@ -323,7 +323,9 @@ def distances(neuron, currents: np.ndarray) -> np.ndarray:
     return u
 
 
-@pytest.mark.parametrize("case", ["add", pytest.param("fer", marks=pytest.mark.slow), pytest.param("full", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "case", ["iand", pytest.param("fer", marks=pytest.mark.slow), pytest.param("full", marks=pytest.mark.slow)]
+)
 def test_in_float32_spikes_first_differ_at_the_threshold(case):
     total, differ, near = first_differences(case)
     assert all(u < NEAR for u in near), f"of {total} spikes {differ} differ, the first ones at {sorted(near)[-5:]}"
@@ -331,9 +333,9 @@ def test_in_float32_spikes_first_differ_at_the_threshold(case):
 
 
 def test_spikes_that_differ_elsewhere_would_be_seen():
-    state, _ = golden.golden("add")
+    state, _ = golden.golden("iand")
     name = "conv.1.conv.0.0.1.bias"
-    _, differ, near = first_differences("add", **{name: state[name] + np.float32(0.01)})
+    _, differ, near = first_differences("iand", **{name: state[name] + np.float32(0.01)})
     assert differ > 0 and max(near) > NEAR
 
 
