@@ -17,23 +17,21 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from flax import nnx
 
 from experiments import config as configuration
 from experiments.config import PRESETS, Config
 from experiments.predictions import NAME, measured, pooled, predictions, read, write
+from experiments.recipe import objective, optimizer
 from mxsnn.data import datasets
-from mxsnn.data.controls import FRAMES, LABELS, by_clip
+from mxsnn.data.controls import FRAMES, LABELS
 from mxsnn.data.encoded import Encoded
-from mxsnn.data.pipeline import Batch, Source, together
+from mxsnn.data.pipeline import Source, together
 from mxsnn.data.protocols import protocol_named
 from mxsnn.data.sources import open_source
 from mxsnn.data.splits import Split
 from mxsnn.errors import UserError
-from mxsnn.events.augment.frames import affine
 from mxsnn.events.tonic import compose
-from mxsnn.losses import cross_entropy
 from mxsnn.metrics import majority
 from mxsnn.models.trained import About, save
 from mxsnn.report import figures
@@ -148,30 +146,9 @@ def _problem(settings: Config, seen: list[Encoded], source: Source, split: Split
     about = _about(settings, seen, source, classes)
     model = about.network(settings.seed)
 
-    def objective(model, batch: Batch, key):
-        frames, label, weight = batch["frames"], batch["label"], batch["weight"]
-        if key is not None and any(moves := (settings.data.shift, settings.data.rotate, settings.data.scale)):
-            keys = jax.vmap(lambda index: jax.random.fold_in(key, index))(batch["index"])
-            frames = jax.vmap(lambda f, k: affine(f, k, *moves))(frames, keys)
-        if settings.control in FRAMES:
-            frames = by_clip(FRAMES[settings.control], jnp.asarray(frames), jnp.asarray(batch["index"]), settings.seed)
-        _, logits, spikes = model.trace(jnp.swapaxes(frames, 0, 1))
-        losses = cross_entropy(logits, jnp.asarray(label), settings.train.smoothing if key is not None else 0.0) * weight
-        sums = {"loss": losses.sum(), "accuracy": ((logits.argmax(-1) == label) * weight).sum(), "weight": weight.sum()}
-        rates = {name: s.astype(jnp.float32).mean((0, *range(2, s.ndim))) for name, s in spikes.items()}
-        return losses.sum() / weight.sum(), (sums, {"logits": logits, "rates": rates})
-
-    train = settings.train
-    for name in ("epochs", "batch", "lr"):
-        if not (value := getattr(train, name)) > 0:
-            raise UserError(f"--train.{name} must be above 0; got {value}")
-    if len(split.train) < train.batch:
-        raise UserError(f"a batch of {train.batch} is more than the {len(split.train)} training samples; lower --train.batch")
-    steps = train.epochs * (len(split.train) // train.batch)
-    schedule = optax.warmup_cosine_decay_schedule(0.0, train.lr, round(train.warmup * steps), steps)
-    kernels = lambda params: jax.tree.map(lambda p: p.ndim > 1, params)  # noqa: E731
-    optimizer = optax.adamw(schedule, weight_decay=train.weight_decay, mask=kernels)
-    return Problem(model, objective, optimizer, source, split, train.batch, train.epochs, settings.seed, settings.workers)
+    train, steps = settings.train, np.shape(source.frames(np.arange(1), None))[1]
+    taught = objective(settings, steps), optimizer(settings, len(split.train))
+    return Problem(model, *taught, source, split, train.batch, train.epochs, settings.seed, settings.workers, train.patience)
 
 
 def _train(

@@ -65,13 +65,21 @@ class Train:
     batch: int = 32
     """samples per step"""
     lr: float = 2e-3
-    """highest learning rate (AdamW, cosine)"""
-    warmup: float = 0.1
-    """part of the training over which the learning rate rises"""
-    weight_decay: float = 1e-4
-    """of kernels"""
+    """highest learning rate"""
+    optimizer: str = "adamw"
+    """adamw(weight_decay=1e-4), or sgd(momentum=0.9, weight_decay=0)"""
+    schedule: str = "cosine"
+    """of the learning rate: cosine(warmup=0.1), stairs(every=64, factor=0.1) in epochs, or constant"""
     smoothing: float = 0.0
     """label smoothing"""
+    mixup: float = 0.0
+    """alpha of mixup, which trains on pairs of samples, each a part of its own; 0: none"""
+    steps: int = 0
+    """steps of each training sample that are taken, at random and in their order; 0: all"""
+    rates: float = 0.0
+    """weight of the mean firing rate of the layers in the loss: fewer spikes, less energy"""
+    patience: int = 0
+    """epochs without a better validation loss after which the training ends; 0: never"""
 
 
 @dataclass(frozen=True)

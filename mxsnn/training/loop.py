@@ -43,6 +43,7 @@ class Problem(NamedTuple):
     epochs: int
     seed: int
     workers: int = 0
+    patience: int = 0  # epochs without a better validation loss that end the training; 0: none do
 
 
 class Best(NamedTuple):
@@ -151,7 +152,7 @@ def _means(sums) -> dict[str, float]:
 
 
 def fit(problem: Problem, run: Run, metrics: Metrics, title: str, profile: bool = False) -> tuple[TrainState, Compiled]:
-    """Trains to the last epoch, from the newest good checkpoint of the run where there is one.
+    """Trains to the last epoch, or for as long as there is patience, from the newest good checkpoint of the run where there is one.
 
     After each epoch: the validation part decides which model is the best so far; the test part is measured beside it; a row of
     metrics and a checkpoint are written. SIGTERM and SIGINT end the training after the step at hand, with a checkpoint, by
@@ -173,7 +174,8 @@ def fit(problem: Problem, run: Run, metrics: Metrics, title: str, profile: bool 
     clock = time.perf_counter()
     try:
         with _interruptions() as interrupted:
-            for batch in on_device(training(problem.source, order, step, total, problem.workers)):
+            left = step if _in_vain(problem, state, step // order.steps_per_epoch) else total
+            for batch in on_device(training(problem.source, order, step, left, problem.workers)):
                 if traced and step == traced[0]:
                     jax.profiler.start_trace(str(run.folder / "profile"))
                 state = compiled.train(state, batch)
@@ -189,6 +191,8 @@ def fit(problem: Problem, run: Run, metrics: Metrics, title: str, profile: bool 
                     metrics.write(row)
                     progress.epoch(row)
                     checkpoints.save(step, state)
+                    if _in_vain(problem, state, step // order.steps_per_epoch):
+                        break
                 if interrupted:
                     if step % order.steps_per_epoch:
                         checkpoints.save(step, state)
@@ -198,6 +202,11 @@ def fit(problem: Problem, run: Run, metrics: Metrics, title: str, profile: bool 
         progress.close()
         checkpoints.close()
     return state, compiled
+
+
+def _in_vain(problem: Problem, state: TrainState, epoch: int) -> bool:
+    """Whether the last better model is as many epochs ago as there is patience for."""
+    return 0 < problem.patience <= epoch - max(int(state.best.epoch), 0)
 
 
 def _end_of_epoch(problem: Problem, compiled: Compiled, state: TrainState, epoch: int) -> tuple[TrainState, Row]:
