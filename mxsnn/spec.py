@@ -51,6 +51,9 @@ def _value(node: ast.expr, text: str, names: Mapping[str, Callable[..., Any]]) -
             return constructor(*args, **kwargs)
         except (TypeError, ValueError) as error:
             raise UserError(f"{text}: {error}") from None
+    if isinstance(node, ast.Tuple | ast.List):
+        values = [_value(each, text, names) for each in node.elts]
+        return tuple(values) if isinstance(node, ast.Tuple) else values
     try:
         return ast.literal_eval(node)
     except ValueError:

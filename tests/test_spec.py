@@ -18,6 +18,8 @@ def test_calls_names_and_literals():
     assert build("LIF(fire=spyx.tanh(2))", NAMES).fire == surrogate.spyx.tanh(2)
     assert build("ALIF(tau_threshold=inf)", NAMES).tau_threshold == float("inf")
     assert build(" subtract ", NAMES) is reset.subtract
+    assert build("(atan(3.0), subtract, 2)", NAMES) == (surrogate.atan(3.0), reset.subtract, 2)
+    assert build("[subtract, [1]]", NAMES) == [reset.subtract, [1]]
 
 
 @pytest.mark.parametrize(
@@ -31,6 +33,7 @@ def test_calls_names_and_literals():
         ("LIF(**{'tau': 5})", "name each option"),
         ("(lambda: 1)()", "only names, calls and literals"),
         ("LIF.__class__", "only names, calls and literals"),
+        ("(1, LIFF)", "did you mean LIF?"),
         ("LIF(tau=1+x)", "only names, calls and literals"),
         ("(" * 3000, "cannot read"),
         ("", "cannot read"),

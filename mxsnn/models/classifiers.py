@@ -2,63 +2,69 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
 from typing import Any
 
 from flax import nnx
 
 from mxsnn.errors import UserError
+from mxsnn.models.cnn3d import CNN3D
+from mxsnn.models.cnn_gru import CNNGRU
 from mxsnn.models.described import with_file
+from mxsnn.models.frame_cnn import MeanFrameCNN, StackCNN
+from mxsnn.models.fusion import Averaged, Fused, Middle, Weighted
+from mxsnn.models.matched import matched
+from mxsnn.models.recipe import Recipe
+from mxsnn.models.residual import add, and_, iand
+from mxsnn.models.sew_resnet import PlainNet, SEWResNet, SpikingResNet
+from mxsnn.models.sew_resnet18 import SEWResNet18
 from mxsnn.models.spiking_cnn import SpikingCNN
-from mxsnn.neurons import Neuron
-from mxsnn.spec import build, suggestion
+from mxsnn.nn import ChannelAttention, SpatialAttention, TimeAttention
+from mxsnn.spec import build
 
-CLASSIFIERS: dict[str, type[nnx.Module]] = {cls.__name__: cls for cls in (SpikingCNN,)}
+
+def _named(*parts: Callable[..., Any]) -> dict[str, Callable[..., Any]]:
+    return {part.__name__: part for part in parts}
+
+
+CLASSIFIERS = _named(
+    SpikingCNN,
+    SEWResNet,
+    PlainNet,
+    SpikingResNet,
+    SEWResNet18,
+    MeanFrameCNN,
+    StackCNN,
+    CNNGRU,
+    CNN3D,
+    Fused,
+    matched,
+)
 """By name. Each is made of `(shape (H, W, C), classes, *, dtype, rngs)` and its options, spiking ones also of `neuron` and `learn`.
 
 Called it gives `xs[T, B, H, W, C] -> (state, logits[B, K])`; `trace` beside it the spikes `[T, B, ...]` of each layer by name."""
 
-_GIVEN = ("self", "shape", "classes", "neuron", "learn", "dtype", "rngs")
+PARTS = _named(TimeAttention, ChannelAttention, SpatialAttention, Middle, Averaged, Weighted)
+"""What options of networks are made of, by name."""
+
+FUNCTIONS = _named(add, and_, iand)
+"""What they are given as it is."""
 
 
-@dataclass(frozen=True)
-class Classifier:
-    """A network that is still to be made: its class, and the options that a description gives it."""
-
-    cls: Any  # a class of nnx.Module
-    options: Mapping[str, Any] = field(default_factory=dict)
-
-    def __call__(self, **options: Any) -> Classifier:
-        """The same with these options. Raises TypeError for one that it has not."""
-        known = [name for name in self._parameters if name not in _GIVEN]
-        for name in options:
-            if name not in known:
-                raise TypeError(f"there is no option {name!r}{suggestion(name, known)}")
-        return replace(self, options={**self.options, **options})
-
-    def make(self, shape: Sequence[int], classes: int, neuron: Neuron, learn: Sequence[str] = (), **others: Any) -> Any:
-        """The network for samples `[T, B, *shape]`; `neuron` and `learn` for those that take them, `others` dtype and rngs.
-
-        Raises ValueError where it cannot be made so.
-        """
-        spiking = {"neuron": neuron, "learn": learn} if "neuron" in self._parameters else {}
-        return self.cls(tuple(shape), classes, **self.options, **spiking, **others)
-
-    @property
-    def _parameters(self) -> Sequence[str]:
-        return list(inspect.signature(self.cls.__init__).parameters)
-
-
-def classifier(text: str) -> Classifier:
+def classifier(text: str) -> Recipe:
     """The network of `SpikingCNN`, `SpikingCNN(channels=(16, 32))`, or `FILE.py:MyNetwork(width=8)`, whose file is run.
 
-    Raises UserError for what is no network, and for options that it has not.
+    Options may name and call what is in `CLASSIFIERS`, `PARTS`, `FUNCTIONS` and the file: `Fused(SpikingCNN, StackCNN(16),
+    Averaged)`, `matched(StackCNN(16), SpikingCNN)`. Raises UserError for what is no network, and for options that it has not.
     """
-    call, words = with_file(text, dict(CLASSIFIERS))
-    known = {name: Classifier(cls) for name, cls in words.items() if isinstance(cls, type) and issubclass(cls, nnx.Module)}
+    made = CLASSIFIERS | PARTS
+    call, words = with_file(text, made | FUNCTIONS)
+    known = {name: Recipe(word) if name in made or _is_module(word) else word for name, word in words.items()}
     found = build(call, known)
-    if not isinstance(found, Classifier):
+    if not isinstance(found, Recipe) or found.cls in PARTS.values():
         raise UserError(f"{text!r} is no network; write it like SpikingCNN(channels=(16, 32)), or FILE.py:MyNetwork")
     return found
+
+
+def _is_module(word: Any) -> bool:
+    return isinstance(word, type) and issubclass(word, nnx.Module)

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from mxsnn import nn
+from mxsnn.models.headed import Headed
 from mxsnn.typing import Array, State
 
 Connect = Callable[[Array, Array], Array]
@@ -128,7 +129,7 @@ class Block(nn.Temporal):
 Part = nn.Stack | Block
 
 
-class Network(nn.Temporal):
+class Network(Headed):
     """Layers by name, mean over time, a linear readout: `xs[T, B, H, W, C] -> (state, logits[B, K])`, in float32 at least.
 
     Chunks with the state carried make one pass, whose logits are the mean of theirs, weighted by their steps.
@@ -140,11 +141,7 @@ class Network(nn.Temporal):
         self.head = head
         self.dtype = dtype
 
-    def __call__(self, xs: Array, state: State = None) -> tuple[State, Array]:
-        return self.trace(xs, state)[:2]
-
-    def trace(self, xs: Array, state: State = None) -> tuple[State, Array, dict[str, Array]]:
-        """Like a call, with the spikes `[T, B, H, W, C]` of each layer of neurons by name."""
+    def features(self, xs: Array, state: State = None) -> tuple[State, Array, dict[str, Array]]:
         states = (None,) * len(self.layers) if state is None else state
         xs = jnp.asarray(xs, self.dtype)
         after, spikes = [], {}
@@ -157,7 +154,7 @@ class Network(nn.Temporal):
                 if isinstance(layer.layers[-1], nn.Spiking):
                     spikes[name] = xs
             after.append(s)
-        return tuple(after), self.head(nn.mean(xs).reshape(xs.shape[1], -1)), spikes
+        return tuple(after), nn.mean(xs).reshape(xs.shape[1], -1), spikes
 
 
 def pairs(layers: Iterable[Any], ours: str, *theirs: str) -> Iterator[tuple[str, str]]:

@@ -1,5 +1,6 @@
 """The flax.nnx edge: layers with time. Those that keep state are scanned; those that do not are applied once over T*B."""
 
+from mxsnn.nn.attention import ChannelAttention, SpatialAttention, TimeAttention
 from mxsnn.nn.layers import (
     Readout,
     Recurrent,
@@ -19,6 +20,7 @@ __all__ = [
     "PSN",
     "AvgPool",
     "Bias",
+    "ChannelAttention",
     "Delay",
     "Flatten",
     "MaskedPSN",
@@ -27,10 +29,12 @@ __all__ = [
     "Recurrent",
     "Scale",
     "SlidingPSN",
+    "SpatialAttention",
     "Spiking",
     "Stack",
     "SumPool",
     "Temporal",
+    "TimeAttention",
     "count",
     "halving",
     "last",
