@@ -30,6 +30,7 @@ from mxsnn.data.pipeline import Source, together
 from mxsnn.data.protocols import protocol_named
 from mxsnn.data.sources import open_source
 from mxsnn.data.splits import Split
+from mxsnn.energy import INT8, count, energy
 from mxsnn.errors import UserError
 from mxsnn.events.tonic import compose
 from mxsnn.metrics import majority
@@ -41,6 +42,9 @@ from mxsnn.training.checkpoint import digest
 from mxsnn.training.logging import Metrics
 
 log = logging.getLogger("experiments")
+
+COUNTED = 16
+"""Test samples of which operations are counted."""
 
 SILENT, SATURATED = 1e-3, 0.5
 """Spikes per neuron and step beyond which a layer is warned about."""
@@ -173,6 +177,7 @@ def _train(
         write(run.folder / NAME, said)
         result = measured(said, settings.seed)
         result |= _result(problem, state, compiled, recordings, metrics.rows(), means, outputs)
+        result["energy"] = _energy(best, source.frames(split.test[:COUNTED], None), settings.modality == "events")
         figures.learning_curves(metrics.rows(), run.folder / "curves.png")
         figures.confusion_matrix(np.array(result["confusion"]), recordings.classes, run.folder / "confusion.png")
         index = int(split.test[0])
@@ -234,6 +239,18 @@ def _result(
     }
 
 
+def _energy(network: nnx.Module, frames: np.ndarray | jax.Array, events: bool) -> dict[str, Any] | None:
+    """Operations of a sample `[B, T, H, W, C]`, on average, and what they cost on paper, pJ; None where they cannot be counted."""
+    network.eval()
+    try:
+        counts = count(network, jnp.swapaxes(jnp.asarray(frames), 0, 1), event_inputs=events)
+    except (NotImplementedError, OverflowError) as error:
+        log.warning("the energy of this network is not known: %s", error)
+        return None
+    costs = {"float32": energy(counts).to_dict(), "int8": energy(counts, INT8).to_dict()}
+    return {"samples": counts.samples, "sops": counts.sops / counts.samples, "macs": counts.macs / counts.samples, "pJ": costs}
+
+
 def _odd(name: str, rate: float) -> str:
     """What is wrong with the rate of a layer, spikes per neuron and step, and what may mend it; "" for nothing."""
     if rate < SILENT:
@@ -267,6 +284,7 @@ def _pooled(results: list[dict[str, Any]], settings: Config, folder: Path) -> di
         "params_digest": digest([np.frombuffer(bytes.fromhex(r["params_digest"]), np.uint8) for r in results]),
         "firing_rates": {k: float(np.mean([r["firing_rates"][k] for r in results])) for k in results[0]["firing_rates"]},
         "warnings": sorted({w for r in results for w in r["warnings"]}),
+        "energy": results[0]["energy"],
         "seconds_per_epoch": weighted("seconds_per_epoch"),
         "compile_seconds": sum(r["compile_seconds"] for r in results),
         "peak_memory_bytes": max(r["peak_memory_bytes"] for r in results),
@@ -286,6 +304,12 @@ def _say(folder: Path, result: dict[str, Any]) -> None:
     print(f"                {result['test_accuracy_test_selected']:.1%} where the test itself picks the epoch; not a result")
     print(f"beside it       chance {result['chance']:.1%}, most frequent class {result['majority']:.1%}")
     print(f"training        {result['seconds_per_epoch']:.2f} s per epoch, {result['parameters']} parameters, {result['device']}")
+    if result.get("energy"):
+        spent = result["energy"]["pJ"]["float32"]
+        counts = f"{result['energy']['sops']:,.0f} SOPs and {result['energy']['macs']:,.0f} MACs"
+        print(
+            f"on paper        {spent['operations'] / 1e3:,.1f} nJ a sample, {spent['total'] / 1e3:,.1f} with memory, for {counts}"
+        )
     print(f"all of it       {folder}/")
 
 

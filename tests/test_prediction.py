@@ -195,7 +195,7 @@ def folds(run):
         (damaged_weights, "cannot be read"),
         (other_weights, "the weights are of another network than SpikingCNN(channels=(3,)): "),
         (lambda run: (run / ABOUT).write_text((run / ABOUT).read_text().replace("LIF(", "LIFF(")), "did you mean LIF?"),
-        (lambda run: (run / ABOUT).write_text((run / ABOUT).read_text().replace("(3,)", "(3, 3, 3)")), "take fewer channels"),
+        (lambda run: (run / ABOUT).write_text((run / ABOUT).read_text().replace("(3,)", "(3, 3, 3)")), "pixels are too few"),
     ],
 )
 def test_damage_is_one_line(harm, message, tmp_path, capsys):
