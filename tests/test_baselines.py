@@ -11,10 +11,11 @@ from flax import nnx
 
 from mxsnn.errors import UserError
 from mxsnn.losses import cross_entropy
+from mxsnn.models import trained as runs
 from mxsnn.models.classifiers import CLASSIFIERS, classifier
 from mxsnn.models.cnn_gru import GRU
 from mxsnn.models.matched import parameters
-from mxsnn.models.transfer import frozen_trunk, load_trunk, still, variables
+from mxsnn.models.transfer import frozen_trunk, load_trunk, still
 from mxsnn.models.trunk import Neighbours
 from mxsnn.neurons import LIF
 
@@ -252,6 +253,10 @@ def test_a_file_may_bring_parts_of_its_own(tmp_path):
 
 
 # ---- transfer -------------------------------------------------------------------------------------------------------------------
+
+
+def variables(network) -> dict[str, np.ndarray]:
+    return {path: np.asarray(leaf[...]) for path, leaf in runs.variables(network).items()}
 
 
 def test_a_trunk_goes_under_another_head():

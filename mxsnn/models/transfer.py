@@ -11,6 +11,7 @@ import numpy as np
 import optax
 from flax import nnx
 
+from mxsnn.models.trained import variables
 from mxsnn.typing import Array
 
 HEADS = ("head", "join")
@@ -20,13 +21,13 @@ HEADS = ("head", "join")
 def load_trunk(network: nnx.Module, weights: nnx.Module | Mapping[str, Any], heads: Sequence[str] = HEADS) -> None:
     """Puts the trunk of a trained network into another, all or none: parameters and running statistics; the head stays as it is.
 
-    `weights` is the trained network, or its arrays by dotted path, `body.layers.0.kernel`, with or without `.value` at the end: an
-    .npz that was read, or the parameters and statistics of a run's checkpoint. Raises ValueError, with all names, for variables of
-    the trunk that the weights lack or have in other shapes, and for what is left over beside a head.
+    `weights` is the trained network, or its arrays by dotted path, `body.layers.0.kernel`, with or without `.value` at the end: a
+    run's model.npz that was read, or the parameters and statistics of its checkpoint. Raises ValueError, with all names, for
+    variables of the trunk that the weights lack or have in other shapes, and for what is left over beside a head.
     """
-    found = variables(weights) if isinstance(weights, nnx.Module) else weights
+    found = {k: v[...] for k, v in variables(weights).items()} if isinstance(weights, nnx.Module) else weights
     arrays = {name.removesuffix(".value"): np.asarray(value) for name, value in found.items()}
-    there = {path: leaf for path, leaf in _leaves(network).items() if not _in(heads, path)}
+    there = {path: leaf for path, leaf in variables(network).items() if not _in(heads, path)}
     odd = [path for path, leaf in there.items() if path not in arrays or arrays[path].shape != leaf[...].shape]
     wrong = [f"{path} is {list(there[path][...].shape)} here, {_shape(arrays.get(path))} there" for path in odd]
     left = [name for name in arrays if name not in there and not _in(heads, name)]
@@ -35,11 +36,6 @@ def load_trunk(network: nnx.Module, weights: nnx.Module | Mapping[str, Any], hea
         raise ValueError(f"the trunks differ: {'; '.join(wrong)}; make both with the same options and frames")
     for path, leaf in there.items():
         leaf[...] = jnp.asarray(arrays[path], leaf[...].dtype)
-
-
-def variables(network: nnx.Module) -> dict[str, Array]:
-    """Parameters and running statistics by dotted path."""
-    return {path: leaf[...] for path, leaf in _leaves(network).items()}
 
 
 def frozen_trunk(optimizer: optax.GradientTransformation, heads: Sequence[str] = HEADS) -> optax.GradientTransformation:
@@ -77,11 +73,6 @@ def still(network: Any) -> Any:
         return norm
 
     return nnx.recursive_map(stilled, network)
-
-
-def _leaves(network: nnx.Module) -> dict[str, Any]:
-    flat = nnx.to_flat_state(nnx.state(network, nnx.Any(nnx.Param, nnx.BatchStat)))
-    return {".".join(map(str, path)): leaf for path, leaf in flat}
 
 
 def _in(heads: Sequence[str], path: str) -> bool:
