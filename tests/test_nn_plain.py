@@ -39,6 +39,23 @@ def test_windows_of_one_axis() -> None:
         SumPool((2,))(X)
 
 
+@pytest.mark.parametrize(("kernel", "stride", "padding"), [((2, 2), None, None), ((3, 3), (2, 2), (1, 1)), ((2, 3), (3, 1), None)])
+@pytest.mark.parametrize(("height", "width"), [(8, 6), (9, 5), (3, 3)])
+def test_maxima_by_slices_are_those_of_windows(kernel, stride, padding, height, width) -> None:
+    """In values and, with many equals, in gradients."""
+    x = jax.random.randint(jax.random.key(0), (9, height, width, 3), 0, 3).astype(jnp.float32)
+    pads = ((0, 0), *((p, p) for p in padding or (0, 0)), (0, 0))
+
+    def windows(x):
+        return jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, (1, *kernel, 1), (1, *(stride or kernel), 1), pads)
+
+    weights = np.arange(1.0, 1 + windows(x).size, dtype=np.float32).reshape(windows(x).shape)
+    pools = MaxPool(kernel, stride, padding), windows
+    (a, slope), (b, other) = (jax.jit(jax.value_and_grad(lambda x, p=p: (p(x) * weights).sum()))(x) for p in pools)
+    assert a == b
+    np.testing.assert_array_equal(slope, other)
+
+
 def test_the_first_of_equals_gets_the_gradient_of_their_maximum() -> None:
     """As in torch; `max_pool` shares it."""
     ones = jnp.ones((1, 2, 2, 1))

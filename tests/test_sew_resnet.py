@@ -16,7 +16,7 @@ from mxsnn import nn
 from mxsnn.cli import main
 from mxsnn.interop import load_weights, read_weights
 from mxsnn.losses import cross_entropy
-from mxsnn.models.residual import Block, MaxPool
+from mxsnn.models.residual import Block
 from mxsnn.models.sew_resnet import PlainNet, SEWResNet, SpikingResNet, add, and_, iand
 from mxsnn.models.sew_resnet18 import SEWResNet18
 from mxsnn.neurons import IF, LIF
@@ -419,20 +419,7 @@ def test_weights_that_do_not_fit_are_named():
         model_of("add", state | {"conv.0.0.0.weight": np.zeros((4, 3, 1, 1))})
 
 
-# ---- the pool, and programs for other devices -----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("kernel", "stride", "padding"), [((2, 2), None, None), ((3, 3), (2, 2), (1, 1))])
-@pytest.mark.parametrize(("height", "width"), [(8, 6), (9, 5), (3, 2)])
-def test_the_pool_by_slices_is_the_pool(kernel, stride, padding, height, width):
-    """In values and, with many equals, in gradients."""
-    key = jax.random.key(0)
-    x = jax.random.randint(key, (9, height, width, 3), 0, 3).astype(jnp.float32)
-    pools = [kind(kernel, stride, padding) for kind in (MaxPool, nn.MaxPool)]
-    weights = np.arange(1.0, 1 + pools[1](x).size, dtype=np.float32).reshape(pools[1](x).shape)
-    (a, slope), (b, other) = (jax.jit(jax.value_and_grad(lambda x, p=p: (p(x) * weights).sum()))(x) for p in pools)
-    assert a == b
-    np.testing.assert_array_equal(slope, other)
+# ---- programs for other devices -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("make", "dtype"), [(SEWResNet.dvs_gesture, jnp.float32), (SEWResNet18, jnp.bfloat16)])

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -290,7 +290,7 @@ def levels_after(body: ClosedJaxpr, levels: Sequence[int]) -> list[int]:
         found[:] = [out.level for out in outs]
         return [out.array for out in outs]
 
-    jax.eval_shape(run, *(jax.ShapeDtypeStruct(aval.shape, aval.dtype) for aval in body.in_avals))
+    jax.eval_shape(run, *(jax.ShapeDtypeStruct(aval.shape, aval.dtype) for aval in cast(Any, body.in_avals)))
     return found
 
 

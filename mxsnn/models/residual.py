@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -62,22 +61,6 @@ def convolved(
 
 uniform = nnx.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
 """Between -1/sqrt(fan_in) and 1/sqrt(fan_in), as PyTorch begins."""
-
-
-class MaxPool(nn.MaxPool):
-    """As `nn.MaxPool`, the gradient to the first of equals, of which spikes have many; by slices, which are faster on a CPU."""
-
-    def __call__(self, x: Array) -> Array:
-        strides = self.stride or self.kernel
-        pads = [(p, p) for p in self.padding or (0, 0)]
-        x = jnp.pad(x, [(0, 0), *pads, (0, 0)], constant_values=-jnp.inf) if self.padding else x
-        rows, columns = ((n - k) // s + 1 for n, k, s in zip(x.shape[1:3], self.kernel, strides, strict=True))
-        windows = (
-            x[:, i : i + rows * strides[0] : strides[0], j : j + columns * strides[1] : strides[1]][:, :rows, :columns]
-            for i in range(self.kernel[0])
-            for j in range(self.kernel[1])
-        )
-        return functools.reduce(lambda most, other: jnp.where(most >= other, most, other), windows)
 
 
 class Block(nn.Temporal):

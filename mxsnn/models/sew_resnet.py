@@ -18,7 +18,6 @@ from mxsnn import nn
 from mxsnn.models.residual import (
     Block,
     Connect,
-    MaxPool,
     Network,
     Part,
     add,
@@ -81,7 +80,7 @@ class PlainNet(Network):
                 kind = {"connect": self.connect, "current": self.current, "zero_init": zero_init}
                 block = Block(outputs, outputs, neurons=neurons, **kind, **options)
                 layers.append((f"stage {k} block {n}", block))
-            layers.append((f"stage {k} pool", nn.Stack(MaxPool((2, 2)))))
+            layers.append((f"stage {k} pool", nn.Stack(nn.MaxPool((2, 2)))))
             height, width, inputs = height // 2, width // 2, outputs
         self.grid = (height, width, inputs)
         super().__init__(layers, readout(height * width * inputs, classes, rngs), dtype)

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from flax import nnx
 
 from mxsnn import nn
-from mxsnn.models.residual import Block, Connect, MaxPool, Network, Part, add, convolved, pair, pairs, uncounted, uniform
+from mxsnn.models.residual import Block, Connect, Network, Part, add, convolved, pair, pairs, uncounted, uniform
 from mxsnn.neurons import IF, Neuron
 from mxsnn.reset import detached, to_value
 from mxsnn.surrogate import atan, inclusive
@@ -46,7 +46,7 @@ class SEWResNet18(Network):
         neurons = functools.partial(nn.Spiking, neuron, learn=learn)
         layers: list[tuple[str, Part]] = [
             ("stem", nn.Stack(*convolved(inputs, outputs, 7, 2, **options), neurons())),
-            ("pool", nn.Stack(MaxPool((3, 3), (2, 2), (1, 1)))),
+            ("pool", nn.Stack(nn.MaxPool((3, 3), (2, 2), (1, 1)))),
         ]
         options["init"] = nnx.initializers.variance_scaling(2.0, "fan_out", "normal")
         inputs = outputs

