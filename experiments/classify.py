@@ -151,6 +151,11 @@ def _problem(settings: Config, seen: list[Encoded], source: Source, split: Split
     model = about.network(settings.seed)
 
     train, steps = settings.train, np.shape(source.frames(np.arange(1), None))[1]
+    try:
+        model.eval()
+        jax.eval_shape(lambda xs: model.trace(xs)[:2], jax.ShapeDtypeStruct((steps, 1, *about.shape), jnp.float32))
+    except ValueError as error:  # such as a network of another number of steps
+        raise UserError(f"{settings.model}: {error}") from None
     taught = objective(settings, steps), optimizer(settings, len(split.train))
     return Problem(model, *taught, source, split, train.batch, train.epochs, settings.seed, settings.workers, train.patience)
 

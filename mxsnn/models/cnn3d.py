@@ -18,9 +18,9 @@ class CNN3D(Headed):
     """Convolutions over 3 steps and 5x5 or 3x3 pixels, mean over time, linear readout: `xs[T, B, H, W, C] -> (None, logits[B, K])`.
 
     The trunk is that of `SpikingCNN`, with ReLU and with three steps in each kernel, zeros beyond the ends; time is not reduced. A
-    convolution over time and pixels is computed as one over pixels, of three frames as channels: four times as fast on a CPU. Any
-    number of steps will do. Raises ValueError for pictures that are too small for so many blocks, and for a state: it hears later
-    steps.
+    convolution over time and pixels is computed as one over pixels, of three frames as channels, which a CPU does faster
+    (`benchmarks.layers`). Any number of steps will do. Raises ValueError for pictures that are too small for so many blocks, and for
+    a state: it hears later steps.
     """
 
     def __init__(
