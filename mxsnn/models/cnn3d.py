@@ -19,8 +19,8 @@ class CNN3D(Headed):
 
     The trunk is that of `SpikingCNN`, with ReLU and with three steps in each kernel, zeros beyond the ends; time is not reduced. A
     convolution over time and pixels is computed as one over pixels, of three frames as channels, which a CPU does faster
-    (`benchmarks.layers`). Any number of steps will do. Raises ValueError for pictures that are too small for so many blocks, and for
-    a state: it hears later steps.
+    (`benchmarks.layers`). Any number of steps will do. Raises ValueError for pictures that are too small for so many blocks, and
+    for a state: it hears later steps.
     """
 
     def __init__(

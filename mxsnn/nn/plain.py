@@ -68,8 +68,10 @@ class MaxPool(_Pool):
         if self.padding:
             x = jnp.pad(x, [(0, 0), *((p, p) for p in self.padding), (0, 0)], constant_values=-jnp.inf)
         sizes = [(n - k) // s + 1 for n, k, s in zip(x.shape[1:-1], self.kernel, stride, strict=True)]
+        # Slices to a whole stride, then as many as there are windows: with the exact ends, which say the same, XLA took half as long
+        # again for a training step of a SEW-ResNet (64x64, 12 steps, batch 16), and nearly twice the memory.
         windows = (
-            x[:, *(slice(a, a + (n - 1) * s + 1, s) for a, n, s in zip(at, sizes, stride, strict=True))]
+            x[:, *(slice(a, a + n * s, s) for a, n, s in zip(at, sizes, stride, strict=True))][:, *map(slice, sizes)]
             for at in itertools.product(*map(range, self.kernel))
         )
         return functools.reduce(lambda most, other: jnp.where(most >= other, most, other), windows)
