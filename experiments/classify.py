@@ -20,8 +20,9 @@ import numpy as np
 from flax import nnx
 
 from experiments import config as configuration
-from experiments.config import PRESETS, Config
+from experiments.config import Config
 from experiments.predictions import NAME, measured, pooled, predictions, read, write
+from experiments.presets import PRESETS
 from experiments.recipe import objective, optimizer
 from mxsnn.data import datasets
 from mxsnn.data.controls import FRAMES, LABELS

@@ -130,45 +130,6 @@ class Config:
         return tree
 
 
-SMOKE = Config(
-    out=Path("runs/smoke"),
-    data=Data(encoding=("TimeFrames(bins=10, start=0, stop=100000, clip=4)",), shift=2, validation=0.2),
-    model="SpikingCNN(channels=(16, 32))",
-    train=Train(epochs=20),
-)
-
-NMNIST = Config(
-    out=Path("runs/nmnist"),
-    data=Data(dataset="nmnist", encoding=("TimeFrames(bins=12, start=0, stop=340000, clip=4)",), shift=3, rotate=9, scale=0.12),
-    model="SpikingCNN(channels=(16, 32, 64))",
-    train=Train(epochs=30, lr=4e-3, smoothing=0.1),
-)
-
-# What `mxsnn faces FOLDER --sensors 128x96 --lux 50` makes: eight movements, clips of a second. Steps of 50 ms see the order of a
-# movement that lasts 40 to 500 ms; a camera's frames come as differences, since a face that stands still says who it is.
-FACES = Config(
-    out=Path("runs/faces"),
-    data=Data(
-        dataset="recordings",
-        encoding=("TimeFrames(bins=20, start=0, stop=1000000, clip=4)",),
-        film=("Held(bins=20, start=0, stop=1000000)", "Difference()"),
-        shift=3,
-        validation=0.2,
-    ),
-    train=Train(epochs=30, batch=16, lr=4e-3),
-    protocol="kfold(4)",
-)
-
-FOLDERS = Config(out=Path("runs/folders"), data=Data(dataset="folders", shift=3))
-
-PRESETS: dict[str, tuple[str, Config]] = {
-    "smoke": ("generated movements, three pairs that only the order of events tells apart; a minute on two cores", SMOKE),
-    "nmnist": ("N-MNIST digits from --data.root", NMNIST),
-    "faces": ("movements of faces, subjects held out: a folder that mxsnn faces made, under --data.root", FACES),
-    "folders": ("recordings or ready frames in class folders under --data.root", FOLDERS),
-}
-
-
 def parse(argv: Sequence[str], presets: Mapping[str, tuple[str, C]], program: str) -> C:
     """The configuration that `PRESET [--key value ...]` asks for.
 

@@ -12,7 +12,8 @@ import numpy as np
 import optax
 import pytest
 
-from experiments.config import SMOKE, Config, Train
+from experiments.config import Config, Train
+from experiments.presets import SMOKE
 from experiments.recipe import AdamW, Constant, Cosine, Stairs, mixed, objective, optimizer
 from mxsnn.errors import UserError
 from mxsnn.losses import cross_entropy

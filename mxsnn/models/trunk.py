@@ -61,7 +61,8 @@ def trunk(
     if not channels or min(channels) < 1:
         raise ValueError(f"a network has channels, at least one in each block; got {tuple(channels)}")
     if min(height, width) < multiple:
-        raise ValueError(f"{len(channels)} blocks halve the picture as often; {width}x{height} pixels are too few; take fewer")
+        few = f"{width}x{height} pixels are too few: take fewer channels"
+        raise ValueError(f"{len(channels)} blocks halve the picture as often; {few}")
     layers: list[Callable] = []
     strength = nnx.initializers.constant(scale)
     for block, outputs in enumerate(channels):
