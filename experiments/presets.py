@@ -47,7 +47,7 @@ FACES = Config(
 # Published: 97.92 % (282 of 288), selected on the test part. Not run here.
 DVS_GESTURE = Config(
     out=Path("runs/dvs_gesture"),
-    data=Data(dataset="spikingjelly('frames_number_16_split_by_number')", dt=1.0),
+    data=Data(dataset="spikingjelly(folder='frames_number_16_split_by_number')", dt=1.0),
     model="SEWResNet",
     neuron="PLIF()",
     learn=("w",),
@@ -59,7 +59,7 @@ DVS_GESTURE = Config(
 # Published: 74.4 %, selected on the test part. Not run here.
 CIFAR10_DVS = Config(
     out=Path("runs/cifar10_dvs"),
-    data=Data(dataset="spikingjelly('frames_number_16_split_by_number')", dt=1.0),
+    data=Data(dataset="spikingjelly(folder='frames_number_16_split_by_number')", dt=1.0),
     model="SEWResNet(channels=(64, 64, 64, 64, 128, 128, 128))",
     neuron="PLIF()",
     learn=("w",),

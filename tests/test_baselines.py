@@ -136,7 +136,7 @@ def test_a_step_of_training_lowers_for_accelerators(name):
 
 @pytest.mark.parametrize("text", ["SpikingCNN", "MeanFrameCNN", "StackCNN(4)", "CNNGRU", "CNN3D", "Fused(SpikingCNN, CNNGRU)"])
 def test_pictures_that_are_too_small_are_refused(text):
-    with pytest.raises(ValueError, match="3 blocks halve the picture as often; 40x7 pixels are too few; take fewer"):
+    with pytest.raises(ValueError, match="3 blocks halve the picture as often; 40x7 pixels are too few: take fewer"):
         make(text, (7, 40, 3))
     with pytest.raises(ValueError, match="at least one in each block"):
         make("CNN3D(())")
