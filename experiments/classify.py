@@ -250,7 +250,7 @@ def _energy(network: nnx.Module, frames: np.ndarray | jax.Array, events: bool) -
     network.eval()
     try:
         counts = count(network, jnp.swapaxes(jnp.asarray(frames), 0, 1), event_inputs=events)
-    except (NotImplementedError, OverflowError) as error:
+    except (ValueError, OverflowError) as error:
         log.warning("the energy of this network is not known: %s", error)
         return None
     costs = {"float32": energy(counts).to_dict(), "int8": energy(counts, INT8).to_dict()}

@@ -125,7 +125,7 @@ class Walk:
                 outs, inner = self.run(body.jaxpr, body.consts, values, at, neurons)
                 tally |= inner
             elif level and any(inside(eqn)) and not name.startswith(("scatter", "reduce", "select")):
-                raise NotImplementedError(
+                raise ValueError(
                     f"the operations within {name} cannot be counted; write that part of the model without it"
                 )
             else:
@@ -364,7 +364,7 @@ def while_loop(walk: Walk, eqn, values: list[Value], at: Path, neurons: bool) ->
         asking, arrays = Walk(), (Value(a, level) for a, level in zip(loop[0], levels, strict=True))
         outs, _ = asking.run(test.jaxpr, test.consts, [*asked, *arrays], (), False)
         if any(isinstance(site, ProductSite) for site in asking.sites.values()):
-            raise NotImplementedError("a product of weights with data decides how long a while_loop runs; it cannot be counted")
+            raise ValueError("a product of weights with data decides how long a while_loop runs; it cannot be counted")
         return outs[0].array
 
     def again(loop):

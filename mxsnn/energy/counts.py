@@ -140,7 +140,7 @@ def count(function: Callable[[Any], Any], xs: Any, *, event_inputs: bool = False
     having been through neurons is the input: real numbers, unless `event_inputs` says that whole numbers there are events.
 
     Samples are on axis `samples_axis` of the first leaf of xs (0 for `[B, ...]`). A branch that does not run counts nothing. Loops
-    in Python are counted product by product, and the state that they carry is not seen. Raises NotImplementedError for what cannot
+    in Python are counted product by product, and the state that they carry is not seen. Raises ValueError for what cannot
     be looked into (a kernel of Pallas; a product that decides how long a loop runs), OverflowError for too many spikes at once.
     """
     leaves, form = jax.tree.flatten(xs)
