@@ -125,9 +125,7 @@ class Walk:
                 outs, inner = self.run(body.jaxpr, body.consts, values, at, neurons)
                 tally |= inner
             elif level and any(inside(eqn)) and not name.startswith(("scatter", "reduce", "select")):
-                raise ValueError(
-                    f"the operations within {name} cannot be counted; write that part of the model without it"
-                )
+                raise ValueError(f"the operations within {name} cannot be counted; write that part of the model without it")
             else:
                 arrays = apply(eqn, [value.array for value in values])
                 if level and name in ("conv_general_dilated", "dot_general"):
