@@ -12,7 +12,7 @@ from mxsnn.surrogate import atan
 from mxsnn.typing import Array, ArrayLike, Fire, Reset
 
 LOWEST, BEYOND = -200.0, 10.0
-"""The membrane stays above -200 mV, and the parabola at 10 mV above the threshold, so that nothing overflows."""
+"""The membrane stays between -200 mV and 10 mV above the threshold, so that no input makes the parabola overflow."""
 
 
 class IzhikevichState(NamedTuple):
@@ -24,16 +24,15 @@ class IzhikevichState(NamedTuple):
 class Izhikevich:
     r"""Izhikevich's simple neuron, in mV and ms: with four numbers it fires as most cortical neurons do.
 
-    twice: v = v + dt/2 (0.04 h^2 + 5 h + 140 - u[t-1] + x[t]), h = min(v, threshold + 10), v at least -200
-    s[t] = 1 if v > threshold else 0;  u[t] = u[t-1] + dt a (b h - u[t-1]) + d s[t]
-    v[t] = c + reset(v - c, s[t], threshold - c)
+    twice: v = h + dt/2 (0.04 h^2 + 5 h + 140 - u[t-1] + x[t]), h the v before, held between -200 and threshold + 10
+    s[t] = 1 if v > threshold else 0;  u[t] = u[t-1] + dt a (b h - u[t-1]) + d s[t];  v[t] = c + reset(h - c, s[t], threshold - c)
 
     The four numbers of the paper; a reset counts from c, to which `to_value(0.0)` puts the membrane. Its classes of neurons are the
     constructors below. x in mV/ms, dt 1 ms or less. Two half steps of v, then u by the new v, as the paper has them; it resets at
-    the start of the next step, from a v that is not held, which shows in u alone. jaxpike is this neuron, its v held at
-    threshold + 10 itself, which lets no gradient through most spikes; Norse steps v once, u by the old v: other trains. It starts
-    at the fixed point of v and u (where b leaves none, above 0.267, at the bottom of the parabola), the paper and jaxpike at
-    (c, b c).
+    the start of the next step, from a v that is not held, which shows in u alone. `fire` hears the logarithm of what v is beyond
+    the held one. jaxpike is this neuron, but fires from the held v, which lets no gradient through most spikes; Norse steps v once,
+    u by the old v: other trains. It starts at the fixed point of v and u (where b leaves none, above 0.267, at the bottom of the
+    parabola), the paper and jaxpike at (c, b c).
     Source: Izhikevich (2003), Simple model of spiking neurons.
     """
 
@@ -96,11 +95,14 @@ class Izhikevich:
         return IzhikevichState(jnp.broadcast_to(v, shape), jnp.broadcast_to(self.b * v, shape))
 
     def step(self, state: IzhikevichState, x: Array) -> tuple[IzhikevichState, Array]:
+        highest = self.threshold + BEYOND
         v = state.v
         for _ in range(2):
-            held = jnp.minimum(v, self.threshold + BEYOND)
-            # Only the parabola is held above: a membrane that were would give most spikes no gradient.
-            v = jnp.maximum(v + self.dt / 2 * (0.04 * held**2 + 5 * held + 140 - state.u + x), LOWEST)
-        s = self.fire(v - self.threshold)
-        u = state.u + self.dt * self.a * (self.b * jnp.minimum(v, self.threshold + BEYOND) - state.u) + self.d * s
+            held = jnp.clip(v, LOWEST, highest)
+            v = held + self.dt / 2 * (0.04 * held**2 + 5 * held + 140 - state.u + x)
+        # Most spikes overshoot what is held; its logarithm there, which changes no spike, leaves them a gradient.
+        beyond = jnp.log1p(jnp.maximum(v - highest, 0))
+        v = jnp.clip(v, LOWEST, highest)
+        s = self.fire(v - self.threshold + beyond)
+        u = state.u + self.dt * self.a * (self.b * v - state.u) + self.d * s
         return IzhikevichState(self.c + self.reset(v - self.c, s, self.threshold - self.c), u), s
