@@ -40,7 +40,7 @@ DEPARTS = {
     "GLIF": "values learned as declared, the paper's by their logits; its reset is written a step later",
     "IF": "",
     "IntegerLIF": "default time constant",
-    "Izhikevich": "its parabola is held 10 mV above the threshold, its membrane at -200 mV; it starts at its fixed point",
+    "Izhikevich": "its membrane is held between -200 mV and 10 mV above the threshold; it starts at its fixed point",
     "KLIF": "k is learned by its logarithm",
     "Lapicque": "an exponential leak by default; Euler's beyond R C < dt is refused",
     "Late": "",
