@@ -62,16 +62,17 @@ def main(argv: Sequence[str]) -> None:
     result = run.result
     if result is None:
         source = _source(settings, seen)
+        about = _about(settings, seen, source, recordings.classes)
         if len(splits) > 1:
-            _problem(settings, seen, source, splits[0], recordings.classes)  # what cannot work fails here
+            _problem(settings, about, source, splits[0])  # what cannot work fails here
             with run:
                 results = []
                 for k, split in enumerate(splits):
                     fold = Run(run.folder / f"fold-{k}", identity | {"fold": k})
-                    results.append(_train(settings, fold, recordings, seen, source, split, f"fold {k}"))
+                    results.append(_train(settings, fold, recordings, about, source, split, f"fold {k}"))
                 result = run.finish(_pooled(results, settings, run.folder))
         else:
-            result = _train(settings, run, recordings, seen, source, splits[0], "train")
+            result = _train(settings, run, recordings, about, source, splits[0], "train")
     else:
         print(f"{run.folder} holds a finished run")
     _say(run.folder, result)
@@ -146,11 +147,9 @@ def _about(settings: Config, seen: list[Encoded], source: Source, classes: Seque
     )
 
 
-def _problem(settings: Config, seen: list[Encoded], source: Source, split: Split, classes: Sequence[str]) -> Problem:
+def _problem(settings: Config, about: About, source: Source, split: Split) -> Problem:
     """Model, loss and optimiser for one split."""
-    about = _about(settings, seen, source, classes)
     model = about.network(settings.seed)
-
     train, steps = settings.train, np.shape(source.frames(np.arange(1), None))[1]
     try:
         model.eval()
@@ -162,12 +161,12 @@ def _problem(settings: Config, seen: list[Encoded], source: Source, split: Split
 
 
 def _train(
-    settings: Config, run: Run, recordings: datasets.Recordings, seen: list[Encoded], source: Source, split: Split, title: str
+    settings: Config, run: Run, recordings: datasets.Recordings, about: About, source: Source, split: Split, title: str
 ) -> dict[str, Any]:
     """Trains on one split and measures the model that the validation part selected on the test part; a run of its own."""
     if run.result is not None:
         return run.result
-    problem = _problem(settings, seen, source, split, recordings.classes)
+    problem = _problem(settings, about, source, split)
     with run:
         metrics = Metrics(run.folder, settings.wandb, settings.identity())
         try:
@@ -178,7 +177,7 @@ def _train(
             raise UserError(f"the validation loss was never finite, see {metrics.path}; try a lower --train.lr and another --out")
         means, outputs = evaluate(compiled, problem, state.best.params, state.best.stats, split.test)
         best = nnx.merge(nnx.graphdef(problem.model), state.best.params, state.best.stats)
-        save(run.folder, _about(settings, seen, source, recordings.classes), best)
+        save(run.folder, about, best)
         said = predictions(recordings, split.test, outputs["logits"])
         write(run.folder / NAME, said)
         result = measured(said, settings.seed)
