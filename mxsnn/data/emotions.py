@@ -117,7 +117,7 @@ FACS = Rules(
         "Fear": (("AU1", "AU2", "AU4", "AU5", "AU20", "AU25"),),
     },
     'the strongest of the combinations of Ekman and Friesen, "Facial Action Coding System", 1978, table 11-1, as chosen and quoted '
-    "in Methods of Psychological Research Online, issue 4, article 3: "
+    "in Methods of Psychological Research Online: "
     "http://www.dgps.de/fachgruppen/methoden/mpr-online/issue4/art3/node4.html",
 )
 """By Action Units; one combination of several for each emotion; the intensity that its joy asks of AU12 is left out."""
